@@ -30,8 +30,13 @@ bool error_prefix(struct error *err, const char *fmt, ...)
     int length = vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     size_t used = length < 0 ? 0 : (size_t)length;
-    if (used < sizeof text - 1)
-        snprintf(text + used, sizeof text - used, ": %s", err->text);
+    if (used < sizeof text - 3) {
+        size_t room = sizeof text - used - 3; // ": " and the terminator
+        size_t old = strnlen(err->text, room);
+        memcpy(text + used, ": ", 2);
+        memcpy(text + used + 2, err->text, old);
+        text[used + 2 + old] = '\0';
+    }
     memcpy(err->text, text, sizeof text);
     return false;
 }
@@ -68,12 +73,14 @@ char *xstrdup(const char *s)
 
 char *xasprintf(const char *fmt, ...)
 {
-    char *text = NULL;
     va_list ap;
     va_start(ap, fmt);
-    int length = vasprintf(&text, fmt, ap);
+    int length = vsnprintf(NULL, 0, fmt, ap);
     va_end(ap);
-    if (length < 0)
-        die_out_of_memory(strlen(fmt));
+    size_t size = length < 0 ? 1 : (size_t)length + 1;
+    char *text = xcalloc(1, size);
+    va_start(ap, fmt);
+    vsnprintf(text, size, fmt, ap);
+    va_end(ap);
     return text;
 }
