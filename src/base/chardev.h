@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Character backends behind serial ports, the monitor and debug consoles:
-// stdio, null, file:PATH, pty, unix:PATH[,server=on,wait=off], tcp:HOST:PORT[,server=on,wait=off], mon:stdio
-// (stdio shared between a serial port and the monitor, Ctrl-A c switches).
-// Thread: the machine's thread.
+// stdio, null, file:PATH, pty, unix:PATH[,server=on,wait=off], tcp:HOST:PORT[,server=on,wait=off],
+// mon:stdio (stdio shared between a serial port and the monitor, Ctrl-A c switches). Thread: the
+// machine's thread.
 #ifndef EMU_BASE_CHARDEV_H
 #define EMU_BASE_CHARDEV_H
 
@@ -10,7 +10,8 @@
 
 struct chardev;
 
-// The front end: whoever receives bytes. can_receive says how many it takes now (0: try again after chardev_accept_input).
+// The front end: whoever receives bytes. can_receive says how many it takes now (0: try again after
+// chardev_accept_input).
 struct chardev_frontend {
     size_t (*can_receive)(void *self);
     void (*receive)(void *self, const uint8_t *data, size_t length);
@@ -21,10 +22,12 @@ struct chardev_frontend {
 struct chardev *chardev_open(struct event_loop *loop, const char *spec, struct error *err);
 void chardev_close(struct chardev *dev);
 
-// A chardev has one front end, except the stdio multiplexer, where each call adds one and Ctrl-A c goes round.
+// A chardev has one front end, except the stdio multiplexer, where each call adds one and Ctrl-A c
+// goes round.
 void chardev_attach(struct chardev *dev, const struct chardev_frontend *frontend);
 
-// Writes what the backend takes now and queues a bounded rest; output to a peer that is gone is dropped.
+// Writes what the backend takes now and queues a bounded rest; output to a peer that is gone is
+// dropped.
 void chardev_write(struct chardev *dev, const void *data, size_t length);
 
 // The front end has room again.
@@ -32,6 +35,7 @@ void chardev_accept_input(struct chardev *dev);
 
 bool chardev_is_terminal(const struct chardev *dev); // editing and echo make sense
 int chardev_fd(const struct chardev *dev);           // input descriptor, -1 when none
-const char *chardev_describe(const struct chardev *dev); // "pty:/dev/pts/3": for messages; owned by dev
+const char *
+chardev_describe(const struct chardev *dev); // "pty:/dev/pts/3": for messages; owned by dev
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A user-visible error: one line that names the thing and the remedy. Functions that can fail for a reason the
-// user can mend take a `struct error *` last and return false or NULL.
+// A user-visible error: one line that names the thing and the remedy. Functions that can fail for a
+// reason the user can mend take a `struct error *` last and return false or NULL.
 #ifndef EMU_BASE_ERROR_H
 #define EMU_BASE_ERROR_H
 
@@ -10,7 +10,8 @@ struct error {
     char text[512];
 };
 
-// Formats the message (err may be NULL) and returns false, so that a caller can `return error_set(...)`.
+// Formats the message (err may be NULL) and returns false, so that a caller can `return
+// error_set(...)`.
 bool error_set(struct error *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 // Puts "prefix: " before the message that is already there; returns false.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What comes from outside the machine's thread: file descriptors that became ready and functions posted by other
-// threads. A watcher thread sleeps in poll(); when something is ready it calls the kick function, and the machine's thread
-// runs the callbacks at its next event_loop_run.
+// What comes from outside the machine's thread: file descriptors that became ready and functions
+// posted by other threads. A watcher thread sleeps in poll(); when something is ready it calls the
+// kick function, and the machine's thread runs the callbacks at its next event_loop_run.
 #ifndef EMU_BASE_EVENT_LOOP_H
 #define EMU_BASE_EVENT_LOOP_H
 
@@ -12,8 +12,8 @@ struct fd_watch;
 
 enum { EVENT_READ = 1, EVENT_WRITE = 2, EVENT_HANGUP = 4 };
 
-// kick(opaque) is called on the watcher thread or a posting thread: it must be async-safe for the running CPU
-// (set an atomic flag). It may be called more often than needed.
+// kick(opaque) is called on the watcher thread or a posting thread: it must be async-safe for the
+// running CPU (set an atomic flag). It may be called more often than needed.
 struct event_loop *event_loop_create(void (*kick)(void *opaque), void *opaque, struct error *err);
 void event_loop_destroy(struct event_loop *loop);
 
@@ -29,7 +29,8 @@ void event_loop_post(struct event_loop *loop, void (*fn)(void *self), void *self
 // True when event_loop_run has something to do; one atomic load. Machine's thread.
 bool event_loop_pending(const struct event_loop *loop);
 
-// Runs what is ready; when nothing is, waits up to timeout_ns (0: return at once, negative: no limit).
+// Runs what is ready; when nothing is, waits up to timeout_ns (0: return at once, negative: no
+// limit).
 void event_loop_run(struct event_loop *loop, int64_t timeout_ns);
 
 // Ends a waiting event_loop_run early. Any thread, async-signal-safe.

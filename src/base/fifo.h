@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The one bounded byte queue of all chips. Its capacity is a compile-time array of the owner; a full queue refuses.
+// The one bounded byte queue of all chips. Its capacity is a compile-time array of the owner; a
+// full queue refuses.
 #ifndef EMU_BASE_FIFO_H
 #define EMU_BASE_FIFO_H
 

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+// The signal broker: groups of named signals, subscribers in order of priority, dispatch that
+// survives subscribing, unsubscribing and deleting from inside a callback. Low in the house: every
+// folder may emit. The plugin host above it loads providers on demand through the `missing` hook.
+// Thread: the machine's thread.
+#ifndef EMU_PLUGIN_SIGNAL_H
+#define EMU_PLUGIN_SIGNAL_H
+
+#include "base/error.h"
+#include "plugin/payload.h"
+
+struct broker;
+struct signal_group;
+struct signal;
+struct subscription;
+
+typedef void signal_callback(void *data, void *cpu);
+
+struct broker *broker_create(void);
+void broker_destroy(struct broker *broker);
+
+// Groups. The owner is an opaque token (the plugin, NULL for emu itself): broker_drop_owner removes
+// all of it.
+struct signal_group *broker_register_group(struct broker *broker, const char *name, void *owner,
+                                           struct error *err);
+void broker_remove_group(struct signal_group *group);
+struct signal_group *broker_find_group(struct broker *broker, const char *name);
+const char *signal_group_name(const struct signal_group *group);
+
+// Called when somebody subscribes to a group that nobody provides; returns true when it exists now.
+void broker_set_missing_hook(struct broker *broker,
+                             bool (*hook)(void *self, const char *group, struct error *err),
+                             void *self);
+
+// The signal `id` of a group, created at first use; the handle stays valid as long as the group, so
+// an emitter resolves it once. payload may be NULL (undescribed).
+struct signal *signal_resolve(struct signal_group *group, const char *id,
+                              const struct payload_type *payload);
+const char *signal_name(const struct signal *signal);
+
+struct subscribe_options {
+    int priority;  // higher runs first; equal ones in order of subscription
+    bool once;     // removed after its first call
+    void *context; // passed to callback2
+    void (*callback2)(void *context, void *data,
+                      void *cpu); // used instead of callback when not NULL
+    const struct payload_type
+        *payload; // the layout the subscriber was built against; NULL: not checked
+};
+
+struct subscription *broker_subscribe(struct broker *broker, const char *group, const char *id,
+                                      signal_callback *callback, void *owner,
+                                      const struct subscribe_options *options, struct error *err);
+bool broker_unsubscribe(struct broker *broker, const char *group, const char *id,
+                        signal_callback *callback, void *owner);
+void subscription_cancel(struct subscription *subscription);
+
+// Removes every group and subscription of an owner; safe during dispatch.
+void broker_drop_owner(struct broker *broker, void *owner);
+
+// Called after the number of subscribers of a signal changed from or to zero: emitters that cache
+// "anybody there?" (the executors re-make blocks) register here.
+void signal_set_watch(struct signal *signal, void (*changed)(void *self, bool any), void *self);
+
+void signal_emit_slow(struct signal *signal, void *data, void *cpu);
+
+// First member of struct signal, so that "nobody subscribed" costs one load and a branch.
+struct signal_head {
+    uint32_t subscribers;
+};
+
+static inline bool signal_has_subscribers(const struct signal *signal)
+{
+    return signal && UNLIKELY(((const struct signal_head *)signal)->subscribers != 0);
+}
+
+static inline void signal_emit(struct signal *signal, void *data, void *cpu)
+{
+    if (signal_has_subscribers(signal))
+        signal_emit_slow(signal, data, cpu);
+}
+
+// Introspection for `info signals`.
+struct signal_view {
+    const char *group;
+    const char *id;
+    const char *owner_name; // NULL: emu
+    const struct payload_type *payload;
+    uint32_t subscribers;
+    uint64_t emissions;
+};
+void broker_for_each(struct broker *broker, void (*fn)(void *self, const struct signal_view *view),
+                     void *self);
+void broker_set_owner_namer(struct broker *broker, const char *(*name)(void *owner));
+
+// The owner whose callback runs now (NULL: none): attributes faults and resources.
+void *broker_current_owner(const struct broker *broker);
+
+#endif
