@@ -28,8 +28,11 @@ extern "C" {
 #define EMU_PLUGIN_ABI 1u
 
 /* Each plugin carries the number it was built against. */
-__attribute__((weak, visibility("default"), used)) extern const uint32_t emu_plugin_abi;
-__attribute__((weak, visibility("default"), used)) const uint32_t emu_plugin_abi = EMU_PLUGIN_ABI;
+extern const uint32_t emu_plugin_abi;
+#ifdef __cplusplus
+extern
+#endif
+__attribute__((weak, visibility("default"))) const uint32_t emu_plugin_abi = EMU_PLUGIN_ABI;
 
 /* The guest CPU; opaque, read and changed through the access functions. */
 typedef struct cpu CPUArchState;
