@@ -8,19 +8,30 @@
 #include "cpu/insn.h"
 
 // ROW(id, map, opcode, prefix, form, mnemonic, op1, op2, op3, reads, writes, undefined, attributes,
-// feature, spec, handler)
+//     feature, spec, handler)
 //
-//   id        enum OPCODE_<id>, unique
-//   map       MAP_1 or MAP_0F
-//   opcode    the byte; rows with register in the low bits (50+r) stand once with attribute
-//   ATTR_PLUS_R prefix    PFX_ANY | PFX_NONE (no 66, F2, F3) | PFX_66 | PFX_F3 | PFX_F2 (mandatory
-//   prefixes of MMX/SSE; F3 90 is PAUSE) form      FORM_NO_MODRM | FORM_ANY | FORM_MEM | FORM_REG |
-//   FORM_G(n): /n | FORM_MEM_G(n) | FORM_REG_G(n) | FORM_REG_GR(n, r): exact mnemonic  lower-case
-//   string op1..op3  OPND_<name in the manual> reads/writes/undefined   FLAG_* masks of the
-//   arithmetic flags (and DF) attributes ATTR_* bits feature   FEATURE_*: CPUID feature without
-//   which the row raises #UD spec      how many handlers the row has: S1: handler; SV: handler_16,
-//   handler_32; SRM: handler_r, handler_m;
-//             SVRM: handler_16r, handler_32r, handler_16m, handler_32m
+//   id          makes enum OPCODE_<id>, unique
+//   map         MAP_1 or MAP_0F
+//   opcode      the byte; a row with a register in the low bits (50+r) stands once, with ATTR_PLUS_R
+//   prefix      PFX_ANY, or a mandatory prefix of MMX/SSE (F3 90 is PAUSE): PFX_NONE (none of 66, F2
+//               and F3), PFX_66, PFX_F3, PFX_F2
+//   form        FORM_NO_MODRM | FORM_ANY | FORM_MEM | FORM_REG | FORM_G(n): /n | FORM_MEM_G(n) |
+//               FORM_REG_G(n) | FORM_REG_GR(n, r): exactly this ModRM byte
+//   mnemonic    lower-case string
+//   op1..op3    names of enum opcode_operand without OPND_: Ev, Gv, Isb, 1, NONE
+//   reads, writes, undefined    FLAG_* masks of the arithmetic flags and DF
+//   attributes  ATTR_* bits
+//   feature     FEATURE_*: without it the opcode does not exist (#UD)
+//   spec        how many handlers the row has: S1: handler; SV: handler_16, handler_32;
+//               SRM: handler_r, handler_m; SVRM: handler_16r, handler_32r, handler_16m, handler_32m
+//   handler     its name's stem; handlers.h declares the functions
+//
+// All rows of one map and opcode stand together in a file; where two of them match, the later one is
+// taken: an exception follows the general row. Between files, rows of opcodes_simd.def win over
+// opcodes_x87.def, these over opcodes_system.def, and these over opcodes_integer.def.
+// Example:
+//   ROW(ADD_Ev_Gv, MAP_1, 0x01, PFX_ANY, FORM_ANY, "add", Ev, Gv, NONE, FLAGS_NONE, FLAGS_ARITH,
+//       FLAGS_NONE, ATTR_LOCK | ATTR_READS_E | ATTR_WRITES_E, FEATURE_NONE, SVRM, op_add_Ev_Gv)
 #define FLAG_CF     0x0001u
 #define FLAG_PF     0x0004u
 #define FLAG_AF     0x0010u
@@ -191,12 +202,14 @@ struct opcode_row {
 
 enum opcode_id {
     OPCODE_INVALID, // #UD
+// clang-format off
 #define ROW(id, ...) OPCODE_##id,
 #include "cpu/opcodes_integer.def"
 #include "cpu/opcodes_system.def"
 #include "cpu/opcodes_x87.def"
 #include "cpu/opcodes_simd.def"
 #undef ROW
+    // clang-format on
     OPCODE_COUNT
 };
 
