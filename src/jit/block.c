@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: MIT
+// The block table: a hash by key, and a list of blocks for each page of host memory that holds
+// guest code.
+#include "jit/block.h"
+
+#include <stdlib.h>
+
+#define HASH_BITS  15u
+#define HASH_SIZE  (1u << HASH_BITS)
+#define PAGES_BITS 13u
+#define PAGES_SIZE (1u << PAGES_BITS)
+
+struct code_page {
+    struct code_page *next;
+    const uint8_t *host; // first byte
+    struct block *blocks;
+};
+
+struct block_table {
+    struct block *hash[HASH_SIZE];
+    struct code_page *pages[PAGES_SIZE];
+    struct block *retired;
+    struct physmem *mem;
+    struct mmu *mmu;
+    size_t count, bytes;
+    uint64_t generation;
+};
+
+static uint32_t hash_key(const uint8_t *host, uint32_t linear, uint32_t mode)
+{
+    uint64_t h =
+        ((uint64_t)(uintptr_t)host ^ (uint64_t)mode << 40 ^ linear) * UINT64_C(0x9e3779b97f4a7c15);
+    return (uint32_t)(h >> (64 - HASH_BITS));
+}
+
+static const uint8_t *page_of(const uint8_t *host)
+{
+    return (const uint8_t *)((uintptr_t)host & ~(uintptr_t)(PAGE_SIZE - 1));
+}
+
+static uint32_t page_hash(const uint8_t *page)
+{
+    return (uint32_t)(((uintptr_t)page >> PAGE_SHIFT) * 2654435761u >> 8) % PAGES_SIZE;
+}
+
+static struct code_page **page_link(struct block_table *table, const uint8_t *page)
+{
+    struct code_page **link = &table->pages[page_hash(page)];
+    while (*link && (*link)->host != page)
+        link = &(*link)->next;
+    return link;
+}
+
+struct block_table *block_table_create(struct physmem *mem, struct mmu *mmu)
+{
+    struct block_table *table = xcalloc(1, sizeof *table);
+    table->mem = mem;
+    table->mmu = mmu;
+    return table;
+}
+
+void block_free(struct block *block)
+{
+    if (block->hooks) {
+        for (unsigned i = 0; i < block->count; i++) {
+            while (block->hooks[i].before) {
+                struct hook *hook = block->hooks[i].before;
+                block->hooks[i].before = hook->next;
+                free(hook);
+            }
+        }
+        free(block->hooks);
+    }
+    free(block);
+}
+
+void block_table_destroy(struct block_table *table)
+{
+    if (!table)
+        return;
+    block_invalidate_all(table);
+    block_free_retired(table);
+    free(table);
+}
+
+struct block *block_find(const struct block_table *table, const uint8_t *host, uint32_t linear,
+                         uint32_t cs_base, uint32_t mode)
+{
+    struct block *b = table->hash[hash_key(host, linear, mode)];
+    while (b &&
+           (b->host != host || b->linear != linear || b->mode != mode || b->cs_base != cs_base))
+        b = b->hash_next;
+    return b;
+}
+
+static void page_add(struct block_table *table, struct block *block, const uint8_t *page,
+                     unsigned which)
+{
+    struct code_page **link = page_link(table, page);
+    if (!*link) {
+        *link = xcalloc(1, sizeof **link);
+        (*link)->host = page;
+        physmem_mark_code(table->mem, page);
+        mmu_flush_writes_to(table->mmu, page);
+    }
+    block->page_next[which] = (*link)->blocks;
+    (*link)->blocks = block;
+}
+
+static size_t block_size(const struct block *block)
+{
+    return sizeof *block + block->count * sizeof block->insns[0];
+}
+
+void block_insert(struct block_table *table, struct block *block)
+{
+    uint32_t slot = hash_key(block->host, block->linear, block->mode);
+    block->hash_next = table->hash[slot];
+    table->hash[slot] = block;
+    page_add(table, block, page_of(block->host), 0);
+    if (block->second_host && page_of(block->second_host) != page_of(block->host))
+        page_add(table, block, page_of(block->second_host), 1);
+    table->count++;
+    table->bytes += block_size(block);
+}
+
+static unsigned page_slot(const struct block *block, const uint8_t *page)
+{
+    return page_of(block->host) == page ? 0 : 1;
+}
+
+static void page_drop(struct block_table *table, struct block *block, const uint8_t *page)
+{
+    struct code_page **link = page_link(table, page);
+    struct code_page *code = *link;
+    if (!code)
+        return;
+    struct block **b = &code->blocks;
+    while (*b && *b != block)
+        b = &(*b)->page_next[page_slot(*b, page)];
+    if (*b)
+        *b = block->page_next[page_slot(block, page)];
+    if (!code->blocks) {
+        physmem_clear_code(table->mem, page);
+        *link = code->next;
+        free(code);
+    }
+}
+
+static void block_retire(struct block_table *table, struct block *block)
+{
+    struct block **link = &table->hash[hash_key(block->host, block->linear, block->mode)];
+    while (*link != block)
+        link = &(*link)->hash_next;
+    *link = block->hash_next;
+    page_drop(table, block, page_of(block->host));
+    if (block->second_host && page_of(block->second_host) != page_of(block->host))
+        page_drop(table, block, page_of(block->second_host));
+    block->dead = true;
+    block->retired_next = table->retired;
+    table->retired = block;
+    table->count--;
+    table->bytes -= block_size(block);
+    table->generation++;
+}
+
+static bool block_overlaps(const struct block *block, const uint8_t *host, size_t length)
+{
+    uintptr_t from = (uintptr_t)host, to = from + length;
+    uintptr_t start = (uintptr_t)block->host, end = start + block->bytes;
+    if (block->second_host) {
+        uintptr_t page_end = ((uintptr_t)block->host | (PAGE_SIZE - 1)) + 1;
+        uintptr_t second = (uintptr_t)block->second_host;
+        if (from < second + (end - page_end) && to > second)
+            return true;
+        end = page_end;
+    }
+    return from < end && to > start;
+}
+
+static void page_invalidate(struct block_table *table, const uint8_t *page, const uint8_t *host,
+                            size_t length)
+{
+    struct code_page *code = *page_link(table, page);
+    struct block *b = code ? code->blocks : NULL;
+    while (b) {
+        struct block *next = b->page_next[page_slot(b, page)];
+        if (block_overlaps(b, host, length))
+            block_retire(table, b); // may free `code` with its last block; then next is NULL
+        b = next;
+    }
+}
+
+void block_invalidate(struct block_table *table, const uint8_t *host, size_t length)
+{
+    if (length == 0)
+        return;
+    const uint8_t *last = page_of(host + length - 1);
+    for (const uint8_t *page = page_of(host); page <= last; page += PAGE_SIZE)
+        page_invalidate(table, page, host, length);
+}
+
+void block_invalidate_all(struct block_table *table)
+{
+    for (unsigned i = 0; i < HASH_SIZE; i++)
+        while (table->hash[i])
+            block_retire(table, table->hash[i]);
+}
+
+void block_free_retired(struct block_table *table)
+{
+    while (table->retired) {
+        struct block *block = table->retired;
+        table->retired = block->retired_next;
+        block_free(block);
+    }
+}
+
+size_t block_table_count(const struct block_table *table)
+{
+    return table->count;
+}
+
+size_t block_table_bytes(const struct block_table *table)
+{
+    return table->bytes;
+}
+
+uint64_t block_table_generation(const struct block_table *table)
+{
+    return table->generation;
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+// Blocks: straight runs of decoded instructions with what plugins attached to them, the table that
+// finds them, and their invalidation when the guest writes to its code.
+#ifndef EMU_JIT_BLOCK_H
+#define EMU_JIT_BLOCK_H
+
+#include "cpu/decode.h"
+#include "cpu/cpu.h"
+#include "jit/helper.h"
+
+#define BLOCK_MAX_INSNS 64u
+
+// One attached operation.
+enum hook_kind { HOOK_CALL };
+
+struct hook {
+    struct hook *next;
+    enum hook_kind kind;
+    struct helper *helper;
+    JitArg ret;
+    unsigned nargs;
+    JitArg args[HELPER_MAX_ARGS];
+};
+
+struct insn_hooks {
+    struct hook *before; // block-start calls first
+};
+
+struct block {
+    // Key: where the bytes are, where the guest sees them, and the modes that change their meaning.
+    const uint8_t *host;
+    uint32_t linear;
+    uint32_t cs_base;
+    uint32_t mode; // cpu_mode_bits
+    bool dead;     // invalidated; freed when no executor runs it
+    bool
+        stop; // its last instruction changes modes or interrupts: look at pending events afterwards
+    uint16_t count;
+    uint16_t bytes;
+    const uint8_t
+        *second_host; // an instruction that crosses a page: where its second page is; else NULL
+    struct block *hash_next;
+    struct block *page_next[2]; // lists of the code pages it lies on
+    struct block *retired_next;
+    struct insn_hooks *hooks; // array of count, or NULL
+    struct insn insns[];
+};
+
+struct block_table;
+
+struct block_table *block_table_create(struct physmem *mem, struct mmu *mmu);
+void block_table_destroy(struct block_table *table);
+
+struct block *block_find(const struct block_table *table, const uint8_t *host, uint32_t linear,
+                         uint32_t cs_base, uint32_t mode);
+void block_insert(struct block_table *table, struct block *block);
+
+// Marks dead and unlinks every block that overlaps [host, host + length).
+void block_invalidate(struct block_table *table, const uint8_t *host, size_t length);
+void block_invalidate_all(struct block_table *table);
+
+// Frees what was unlinked; no executor may be inside a block.
+void block_free_retired(struct block_table *table);
+void block_free(struct block *block);
+
+size_t block_table_count(const struct block_table *table);
+size_t block_table_bytes(const struct block_table *table);
+uint64_t
+block_table_generation(const struct block_table *table); // changes whenever a block is invalidated
+
+#endif

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+// Runs guest code block by block. This is the reference executor: it interprets decoded blocks.
+// Thread: the machine's thread.
+#ifndef EMU_JIT_EXECUTOR_H
+#define EMU_JIT_EXECUTOR_H
+
+#include "jit/block.h"
+
+struct executor;
+
+// Signals of group "qemu" that are emitted while blocks are made; resolved by the plugin host.
+struct executor_signals {
+    struct signal *before_gen_tb;   // PLUGIN_QEMU_BEFORE_GEN_TB
+    struct signal *instr_translate; // PLUGIN_QEMU_INSTR_TRANSLATE
+};
+
+struct executor_stats {
+    uint64_t blocks_made, blocks_run, lookups_slow, exceptions;
+    size_t blocks_live, bytes_live;
+};
+
+struct executor *executor_create(struct cpu *cpu, struct log *log, struct error *err);
+void executor_destroy(struct executor *ex);
+
+// Runs until cpu_kick, a halt or shutdown, or until cpu->instructions reaches `target`; then
+// returns to the machine.
+void executor_run(struct executor *ex, uint64_t target);
+
+// Drops every block: after a change of subscriptions or helpers. The running block is left after
+// the present instruction.
+void executor_flush(struct executor *ex);
+
+void executor_set_signals(struct executor *ex, const struct executor_signals *signals);
+struct helper_registry *executor_helpers(struct executor *ex);
+struct executor_stats executor_get_stats(const struct executor *ex);
+
+// Where attached calls go: valid only inside the two signals above.
+struct jit_context {
+    struct executor *executor;
+    struct block_builder *builder; // NULL outside the signals
+};
+
+#endif
