@@ -46,6 +46,9 @@ struct mmu {
     void *signal_cpu;                   // handed to subscribers
 };
 
+// After physmem_alloc_ram, because it keeps a word for each page of RAM. The physical map's and the
+// code tracker's listeners are the caller's: a changed map needs mmu_flush_all, a page newly marked
+// as code needs mmu_flush_writes_to.
 bool mmu_init(struct mmu *mmu, struct physmem *mem, struct log *log, struct error *err);
 void mmu_destroy(struct mmu *mmu);
 

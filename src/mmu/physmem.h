@@ -36,9 +36,10 @@ uint32_t physmem_ram_size(const struct physmem *mem);
 
 // Regions. Higher priority wins where they overlap. Base and size are multiples of a page for
 // host-backed regions; MMIO regions may be smaller than a page. A region is created enabled.
-// Host-backed: reads come from read_host (NULL: all ones), writes go to write_host (NULL: ignored).
-// RAM: the same pointer twice. ROM: write_host NULL. Shadow RAM being filled (PAM): read ROM, write
-// RAM.
+// Among equal priorities the region added last wins. A region does not own its host memory, which
+// must outlive it. Host-backed: reads come from read_host (NULL: all ones), writes go to write_host
+// (NULL: ignored). RAM: the same pointer twice. ROM: write_host NULL. Shadow RAM being filled
+// (PAM): read ROM, write RAM.
 struct phys_region *physmem_add_host(struct physmem *mem, const char *name, uint32_t base,
                                      uint32_t size, int priority, uint8_t *read_host,
                                      uint8_t *write_host);
@@ -84,8 +85,9 @@ bool physmem_read(struct physmem *mem, uint64_t address, void *buffer, size_t le
 bool physmem_write(struct physmem *mem, uint64_t address, const void *buffer, size_t length);
 
 // Code tracking: host pages that decoded or translated code was made from. A store to such a page
-// calls `written(self, host, length)` *before* the bytes change. Host pointers, because the same
-// page may be mapped twice.
+// calls `written(self, host, length)` *before* the bytes change, once for each page. A page counts
+// from the start of the host memory it lies in (RAM, or what physmem_add_host was given). Host
+// pointers, because the same page may be mapped twice.
 void physmem_set_code_listener(struct physmem *mem,
                                void (*written)(void *self, uint8_t *host, size_t length),
                                void *self);
@@ -95,7 +97,7 @@ bool physmem_is_code(const struct physmem *mem, const uint8_t *host_page);
 // Whoever writes host memory directly (a slow-path store) calls this first.
 void physmem_will_write(struct physmem *mem, uint8_t *host, size_t length);
 
-// `info mtree`: calls fn for each region and for each run of the flattened map.
+// `info mtree`: each region, then each run of the flattened map.
 void physmem_describe(const struct physmem *mem, FILE *out);
 
 #endif
