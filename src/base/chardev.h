@@ -15,11 +15,17 @@ struct chardev;
 struct chardev_frontend {
     size_t (*can_receive)(void *self);
     void (*receive)(void *self, const uint8_t *data, size_t length);
-    void (*event)(void *self, bool connected); // may be NULL
+    void (*event)(void *self, bool connected); // may be NULL; also called by chardev_attach when a peer is there
+    void (*focus)(void *self, bool focused);   // may be NULL; the multiplexer's input comes here or goes elsewhere
     void *self;
 };
 
+// Options: stdio[,signal=on|off]: off gives Ctrl-C and Ctrl-Z to the front end (mon:stdio: off, otherwise on).
+// file:PATH[,append=on]. A socket server with wait=on (the default) returns when its first client is there.
+// The program ignores SIGPIPE. Errors name the spec; the caller adds the option ("-serial").
 struct chardev *chardev_open(struct event_loop *loop, const char *spec, struct error *err);
+
+// Writes out what is queued and restores the terminal. Not inside a callback of this device.
 void chardev_close(struct chardev *dev);
 
 // A chardev has one front end, except the stdio multiplexer, where each call adds one and Ctrl-A c
@@ -32,6 +38,9 @@ void chardev_write(struct chardev *dev, const void *data, size_t length);
 
 // The front end has room again.
 void chardev_accept_input(struct chardev *dev);
+
+// Ctrl-A x at the multiplexer; without a handler, and with other devices, it does nothing.
+void chardev_set_quit_handler(struct chardev *dev, void (*fn)(void *self), void *self);
 
 bool chardev_is_terminal(const struct chardev *dev); // editing and echo make sense
 int chardev_fd(const struct chardev *dev);           // input descriptor, -1 when none

@@ -272,6 +272,16 @@ void fd_watch_remove(struct fd_watch *watch)
     eventfd_raise(loop->watcher_fd);
 }
 
+bool event_loop_watches(struct event_loop *loop, int fd)
+{
+    bool found = false;
+    pthread_mutex_lock(&loop->mutex);
+    for (const struct fd_watch *watch = loop->watches; watch; watch = watch->next)
+        found = found || watch->fd == fd;
+    pthread_mutex_unlock(&loop->mutex);
+    return found;
+}
+
 void event_loop_post(struct event_loop *loop, void (*fn)(void *self), void *self)
 {
     struct post *post = xcalloc(1, sizeof *post);

@@ -18,10 +18,12 @@ struct event_loop *event_loop_create(void (*kick)(void *opaque), void *opaque, s
 void event_loop_destroy(struct event_loop *loop);
 
 // Calls fn(self, events) on the machine's thread while `fd` is ready for `events`. Level-triggered.
+// EVENT_HANGUP comes unasked (end of file, error, peer gone) unless the watch is paused.
 struct fd_watch *event_loop_watch(struct event_loop *loop, int fd, unsigned events,
                                   void (*fn)(void *self, unsigned events), void *self);
 void fd_watch_set_events(struct fd_watch *watch, unsigned events); // 0 pauses
 void fd_watch_remove(struct fd_watch *watch);                      // safe inside its own callback
+bool event_loop_watches(struct event_loop *loop, int fd);
 
 // Runs fn(self) on the machine's thread soon. Any thread.
 void event_loop_post(struct event_loop *loop, void (*fn)(void *self), void *self);
