@@ -18,13 +18,15 @@ packages_missing() {
     done
 }
 
-# packages_try COMMAND...: up to three attempts, for what a network may break.
+# packages_try COMMAND...: some attempts (EMU_PACKAGES_ATTEMPTS, default 3), for what a network may break.
 packages_try() {
-    for pause in 3 10 0; do
-        "$@" && return 0
-        [ "$pause" = 0 ] || { echo "$1 failed, again in $pause s" >&2; sleep "$pause"; }
+    attempt=1
+    until "$@"; do
+        [ "$attempt" -lt "${EMU_PACKAGES_ATTEMPTS:-3}" ] || return 1
+        echo "attempt $attempt failed, again in $((attempt * 5)) s: $*" >&2
+        sleep $((attempt * 5))
+        attempt=$((attempt + 1))
     done
-    return 1
 }
 
 # packages_install NAME...: installs what is missing; ends the script with one clear line if it cannot.

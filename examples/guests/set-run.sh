@@ -48,6 +48,7 @@ terminal_input console serial
 terminal_output console serial
 set timeout=0
 menuentry "Debian GNU/Linux" {
+    echo "GRUB: loading the kernel"
     linux /vmlinuz $line
     initrd /initrd.img
 }

@@ -8,7 +8,7 @@ set_run "$work/disk.img" 'echo kept $((6 * 7)) >/root/kept; sync; echo FLUSHED; 
 emu_start_monitor killed -m 128 -hda "$work/disk.img"
 wait_text serial "FLUSHED" 300
 kill -KILL "$emu_pid"
-wait "$emu_pid" 2>/dev/null
+wait "$emu_pid" 2>/dev/null || true
 emu_pid=
 exec 7>&-
 

@@ -15,7 +15,7 @@ for run in one two; do
     wait_text monitor "paused" 30
     emu_type 'info registers'
     is_qemu || emu_type 'info icount'
-    emu_type "pmemsave 0 $((128 << 20)) $work/$run.mem"
+    emu_type "pmemsave 0 $((128 << 20)) $run.mem"
     monitor_quit
     grep -vE '\.(img|mem)' "$work/$run.out" >"$work/$run.state"
 done

@@ -10,6 +10,7 @@ source_root=$(cd "$here/../.." && pwd)
 guests=$source_root/examples/guests
 emu=${1:?usage: $0 EMULATOR}
 shift
+case $emu in */*) emu=$(realpath "$emu") ;; esac
 work=$(mktemp -d "${TMPDIR:-/tmp}/emu-boot.XXXXXX")
 emu_pid=
 emu_name=none
@@ -56,7 +57,7 @@ emu_start() {
     shift
     rm -f "$work/input"
     mkfifo "$work/input"
-    "$emu" -display none "$@" <"$work/input" >"$work/$emu_name.out" 2>"$work/$emu_name.err" &
+    (cd "$work" && exec "$emu" -display none "$@") <"$work/input" >"$work/$emu_name.out" 2>"$work/$emu_name.err" &
     emu_pid=$!
     exec 7>"$work/input"
     emu_started=$SECONDS

@@ -17,7 +17,7 @@ wait_text monitor "EIP=" 20
 emu_type 'print 6*7'
 emu_type 'x /2i $eip'
 emu_type 'xp /1xw 0xffff0'
-emu_type "pmemsave 0xf0000 65536 $work/bios.bin"
+emu_type "pmemsave 0xf0000 65536 bios.bin"
 emu_type 'nonsense'
 wait_text monitor "nonsense" 20
 emu_type 'cont'
@@ -28,7 +28,7 @@ for key in e c h o spc h e l l o spc shift-dot spc slash d e v slash t t y shift
     sleep 0.2
 done
 wait_text serial "hello" 60
-emu_type "screendump $work/screen.ppm"
+emu_type "screendump screen.ppm"
 sleep 1
 [ "$(head -c 2 "$work/screen.ppm" 2>/dev/null)" = P6 ] || fail "screendump wrote no PPM"
 [ "$(stat -c %s "$work/bios.bin" 2>/dev/null)" = 65536 ] || fail "pmemsave wrote no 65536 bytes"
