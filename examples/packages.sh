@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# shellcheck shell=bash disable=SC2034,SC2086
 # The Debian packages that building, testing and making guest images need, and how they are installed.
 # Sourced by examples/quickstart.sh, examples/guests/make-disk.sh and tests/run.sh.
 

@@ -31,7 +31,8 @@ TEXT
 fail() { echo "make-disk.sh: $*" >&2; exit 1; }
 say() { echo "make-disk.sh: $*" >&2; }
 
-kernel=686 loader=syslinux size=256 run= append= output= fresh=
+kernel=686 loader=syslinux size=256
+run="" append="" output="" fresh=""
 while [ $# -gt 0 ]; do
     case $1 in
     --kernel | --loader | --size | --run | --append | -o)
@@ -175,7 +176,7 @@ mkdir -p "$root"/{bin,sbin,usr/bin,usr/sbin,etc/init.d,etc/acpi/PWRF,dev,proc,sy
 cp "$work/busybox/bin/busybox" "$root/bin/busybox"
 chmod 755 "$root/bin/busybox"
 # Links for all applets, as far as the host can ask the i386 binary; rcS makes them otherwise.
-for applet in bin/sh sbin/init $("$root/bin/busybox" --list-full 2>/dev/null || true); do
+for applet in bin/sh sbin/init $("$root/bin/busybox" --list-full 2>/dev/null | grep / || true); do
     mkdir -p "$root/${applet%/*}"
     [ -e "$root/$applet" ] || ln -sf /bin/busybox "$root/$applet"
 done

@@ -15,7 +15,7 @@ TEXT
 }
 fail() { echo "set-run.sh: $*" >&2; exit 1; }
 
-image= commands= append= poweroff=1
+image="" commands="" append="" poweroff=1
 while [ $# -gt 0 ]; do
     case $1 in
     --append) [ $# -gt 1 ] || fail "--append needs words for the kernel"; append=$2; shift ;;

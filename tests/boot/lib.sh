@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# shellcheck shell=bash disable=SC2034,SC2154
 # Helpers of the boot tests: start the emulator with a time limit, talk to its monitor and serial console, wait for
 # output, and end with one line saying what failed. Each test is `bash TEST EMU [arguments]`.
 #
@@ -60,7 +61,6 @@ emu_start() {
     (cd "$work" && exec "$emu" -display none "$@") <"$work/input" >"$work/$emu_name.out" 2>"$work/$emu_name.err" &
     emu_pid=$!
     exec 7>"$work/input"
-    emu_started=$SECONDS
 }
 # Monitor on standard input, serial console to a file.
 emu_start_monitor() {
