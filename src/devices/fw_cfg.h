@@ -57,7 +57,7 @@ bool fw_cfg_add_file(struct fw_cfg *cfg, const char *name, const void *data, uin
 // What a PC has: signature, id, RAM size, one CPU, the IRQ0 -> pin 2 override, NUMA none, and etc/e820.
 void fw_cfg_set_machine(struct fw_cfg *cfg, uint32_t ram_size, bool graphics);
 
-// -kernel, -initrd, -append: reads a bzImage (boot protocol 2.00 or later), patches its header, places kernel at 1 MiB,
+// -kernel, -initrd, -append: reads a bzImage (boot protocol 2.02 or later), patches its header, places kernel at 1 MiB,
 // initrd as high as header and RAM allow, and adds the option ROM "genroms/emu-linux.rom" that loads and starts it through SeaBIOS. Put
 // "/rom@genroms/emu-linux.rom\n" first in the file "bootorder". initrd and append may be NULL.
 bool fw_cfg_add_linux(struct fw_cfg *cfg, const char *kernel, const char *initrd, const char *append,

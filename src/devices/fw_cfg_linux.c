@@ -89,8 +89,8 @@ static bool check_header(const uint8_t *image, uint32_t size, const char *path, 
     if (size < 2 * SECTOR || load_le16(image + BOOT_FLAG) != 0xaa55 ||
         memcmp(image + HEADER_MAGIC, "HdrS", 4) != 0)
         return error_set(err, "-kernel %s: not a Linux bzImage", path);
-    if (load_le16(image + VERSION) < 0x200 || !(image[LOADFLAGS] & LOADED_HIGH))
-        return error_set(err, "-kernel %s: boot protocol older than 2.00 or a zImage; use a bzImage",
+    if (load_le16(image + VERSION) < 0x202 || !(image[LOADFLAGS] & LOADED_HIGH))
+        return error_set(err, "-kernel %s: boot protocol older than 2.02 or a zImage; use a bzImage",
                          path);
     uint32_t setup = (image[SETUP_SECTS] ? image[SETUP_SECTS] : 4u) + 1u;
     if (setup * SECTOR >= size)
@@ -160,16 +160,9 @@ static bool add_image(struct fw_cfg *cfg, uint8_t *image, uint32_t size, const c
     if (KERNEL_ADDRESS + size - setup_size > ram_size)
         return error_set(err, "-kernel %s: does not fit into memory; raise -m", kernel);
     image[TYPE_OF_LOADER] = 0xff;
-    if (version >= 0x201) {
-        image[LOADFLAGS] |= CAN_USE_HEAP;
-        store_le16(image + HEAP_END_PTR, 0x9800 - 0x200);
-    }
-    if (version >= 0x202) {
-        store_le32(image + CMD_LINE_PTR, CMDLINE_ADDRESS);
-    } else {
-        store_le16(image + 0x20, 0xa33f); // the old magic: offset from the setup segment
-        store_le16(image + 0x22, CMDLINE_ADDRESS - SETUP_ADDRESS);
-    }
+    image[LOADFLAGS] |= CAN_USE_HEAP;
+    store_le16(image + HEAP_END_PTR, 0x9800 - 0x200);
+    store_le32(image + CMD_LINE_PTR, CMDLINE_ADDRESS);
     if (initrd && !add_initrd(cfg, image, size - setup_size, initrd, ram_size, err))
         return false;
     add_kernel_items(cfg, image, size, setup_size, append);
