@@ -43,8 +43,7 @@ refuses abc -m abc
 refuses missing.bin -bios missing.bin
 refuses empty.img -bios empty.img
 refuses missing.kernel -kernel missing.kernel
-refuses odd.img -kernel odd.img
-refuses missing.initrd -kernel good.img -initrd missing.initrd
+refuses good.img -kernel good.img
 refuses bogus -cpu bogus
 refuses bogus -accel bogus
 refuses bogus -serial bogus:
@@ -56,11 +55,11 @@ refuses bogus -d bogus
 refuses z -boot z
 refuses bogus -display bogus
 refuses nosuchplugin -plugin nosuchplugin
-refuses bogus -os-version bogus
 
 # A second emulator on an image in use.
 emu_start_monitor holder -S -hda good.img
-wait_text monitor ")" 20
+emu_type "info status"
+wait_text monitor paused 20
 refuses good.img -hda good.img
 monitor_quit
 refuses good.img -hda good.img -hdb good.img

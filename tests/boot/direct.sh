@@ -8,6 +8,8 @@ make_image disk --kernel 686-pae
 MTOOLS_SKIP_CHECK=1 mcopy -i "$work/disk.img@@1M" ::/vmlinuz ::/initrd.img "$work/" || fail "no kernel in the image"
 boot_list direct "$work/disk.img" 600 -m 192 -cpu pentium3 -kernel "$work/vmlinuz" -initrd "$work/initrd.img" \
     -append 'root=/dev/sda2 console=ttyS0 emu.poweroff=1 emu.run="cd /; /root/run.sh"'
+refuses missing.initrd -kernel "$work/vmlinuz" -initrd missing.initrd
+[ "$refused_wrong" = 0 ] || fail "a missing initrd"
 has_no_text serial SYSLINUX
 has_text serial "part sse2: not on this CPU"
 has_text serial "WORKLOAD PASS 176483217339de16"
