@@ -31,12 +31,12 @@ echo "== packages"
 packages_install $PACKAGES_BUILD
 echo "== build"
 cd "$root"
-cmake --preset release -DEMU_TESTS="${EMU_TESTS:-ON}" >"$root/.quickstart.log" 2>&1 || {
-    cat "$root/.quickstart.log" >&2
+mkdir -p build
+cmake --preset release >build/configure.log 2>&1 || {
+    cat build/configure.log >&2
     echo "quickstart.sh: the build could not be configured" >&2
     exit 1
 }
-mv "$root/.quickstart.log" "$root/build/configure.log"
 cmake --build --preset release
 if [ -z "$image" ]; then
     image=$root/build/quickstart.img
