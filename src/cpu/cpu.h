@@ -57,6 +57,14 @@ enum segment_index { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_COUNT }
 
 #define EFER_NXE 0x0800u
 
+#define DR6_B0    0x0001u
+#define DR6_BD    0x2000u
+#define DR6_BS    0x4000u
+#define DR6_BT    0x8000u
+#define DR6_FIXED 0xffff0ff0u
+#define DR7_GD    0x2000u
+#define DR7_FIXED 0x0400u
+
 enum exception_vector {
     EXC_DE = 0,
     EXC_DB = 1,
@@ -110,6 +118,28 @@ struct descriptor_table {
     uint16_t limit;
 };
 
+// What changes the meaning of guest code besides its bytes: cpu_mode_bits(). Executors key blocks
+// by it.
+enum cpu_mode_bit {
+    CPU_MODE_CODE32 = 1u << 0,
+    CPU_MODE_STACK32 = 1u << 1,
+    CPU_MODE_USER = 1u << 2, // CPL 3
+    CPU_MODE_V86 = 1u << 3,
+    CPU_MODE_PROTECTED = 1u << 4,
+    CPU_MODE_CS_FLAT = 1u << 5, // base 0, limit 4 GiB - 1
+    CPU_MODE_CS_FLAT_READ = 1u << 6,
+    CPU_MODE_SS_FLAT = 1u << 7, // flat, readable and writable
+    CPU_MODE_DS_FLAT_READ = 1u << 8,
+    CPU_MODE_DS_FLAT_WRITE = 1u << 9,
+    CPU_MODE_ES_FLAT_READ = 1u << 10,
+    CPU_MODE_ES_FLAT_WRITE = 1u << 11,
+    CPU_MODE_EM = 1u << 12, // CR0.EM
+    CPU_MODE_TS = 1u << 13, // CR0.TS
+    CPU_MODE_OSFXSR = 1u << 14,
+    CPU_MODE_TF = 1u << 15,
+    CPU_MODE_DEBUG = 1u << 16, // debug_armed
+};
+
 // What the board gives the CPU.
 struct cpu_board {
     void *self;
@@ -156,6 +186,7 @@ struct cpu {
     bool is_user;            // cpl == 3: which TLB tables data accesses use
     bool mem_hooked; // somebody wants to see each access (plugins): accessors take the slow path
     bool interrupt_shadow; // after STI, MOV SS, POP SS: one more instruction before interrupts
+    uint32_t mode_bits;    // cpu_mode_bits(): kept by cpu_update_mode and segment_update_rights
     uint64_t instructions; // executed since power-on
     struct segment segs[SEG_COUNT];
     struct mmu mmu;
@@ -169,18 +200,23 @@ struct cpu {
     int64_t tsc_offset;
     uint64_t pat, mtrr_def_type, mtrr_fixed[11], mtrr_var[16], mcg_status, misc_enable;
     uint64_t perf_select[2], perf_counter[2];
+    uint64_t debugctl, mcg_ctl, mc_banks[20], microcode_revision;
     struct fpu_state fpu;
 
     enum cpu_activity activity;
     bool intr; // INTR pin
     bool nmi_pending, nmi_blocked;
     bool debug_armed;       // DR7 enables something: the executor steps one instruction at a time
+    bool debug_shadow;      // interrupt_shadow comes from MOV SS or POP SS: debug traps wait too
+    bool step_trap;         // TF was set when the stepped instruction began
+    bool keep_rf;           // IRET or a task switch loaded RF: it survives this instruction
     uint32_t pending_debug; // DR6 bits of a debug trap to deliver after this instruction
 
     // Delivery in progress.
     sigjmp_buf *jump; // where cpu_raise goes; set by the executor
     struct cpu_exception raised;
     int delivering; // vector of the exception being delivered, -1 when none: for double faults
+    bool ext;       // EXT bit of error codes while an event other than INT n is delivered
 
     enum cpu_model model;
     uint32_t features; // bit FEATURE_*
@@ -228,8 +264,28 @@ bool cpu_take_pending(struct cpu *cpu);
 // True when a HALTED CPU would wake: NMI, or INTR with IF.
 bool cpu_has_wake_event(const struct cpu *cpu);
 
+// Stepping. While cpu_must_step() holds, the executor runs exactly one instruction at a time:
+//     if (cpu_begin_step(cpu)) cpu_deliver(cpu);            an instruction breakpoint: #DB fault
+//     else { run the instruction at CS:EIP; cpu_finish_step(cpu); }
+// cpu_finish_step is left out when the instruction raised (cpu_raise came back to the executor).
+// Then cpu_take_pending delivers the debug traps. Neither function jumps.
+static inline bool cpu_must_step(const struct cpu *cpu)
+{
+    return cpu->interrupt_shadow || (cpu->mode_bits & (CPU_MODE_TF | CPU_MODE_DEBUG));
+}
+bool cpu_begin_step(struct cpu *cpu);
+void cpu_finish_step(struct cpu *cpu);
+// True when DR0-DR3 break on execution at CS:EIP and RF is clear: sets DR6 and records the #DB
+// fault in cpu->raised. Called by cpu_begin_step.
+bool cpu_check_breakpoint(struct cpu *cpu);
+
+static inline uint32_t cpu_mode_bits(const struct cpu *cpu)
+{
+    return cpu->mode_bits;
+}
+
 // Recomputes what is derived from CR0, CR4, EFLAGS, CPL and segments (is_user, rights, debug_armed,
-// ...).
+// mmu.trace_all ...). Also after a change of mem_hooked or dr[7].
 void cpu_update_mode(struct cpu *cpu);
 void segment_update_rights(struct cpu *cpu, enum segment_index index);
 
