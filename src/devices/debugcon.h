@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+// The firmware's debug console: a port that takes characters.
+#ifndef EMU_DEVICES_DEBUGCON_H
+#define EMU_DEVICES_DEBUGCON_H
+
+#include "base/chardev.h"
+#include "mmu/portio.h"
+
+#define DEBUGCON_PORT 0x402
+
+struct debugcon;
+
+// chardev may be NULL: what is written is dropped. The chardev stays the caller's.
+struct debugcon *debugcon_create(struct portio *ports, uint16_t port, struct chardev *chardev);
+void debugcon_destroy(struct debugcon *console);
+
+#endif
