@@ -6,7 +6,7 @@
 
 #include "base/block_image.h"
 #include "base/chardev.h"
-#include "devices/vga.h"
+#include "base/clock.h"
 #include "mmu/irq.h"
 #include "mmu/physmem.h"
 #include "mmu/portio.h"
@@ -54,6 +54,7 @@ struct pc_config {
 };
 
 struct pc;
+struct vga;
 
 struct pc *pc_create(struct physmem *mem, struct portio *ports, struct clock *clock,
                      struct log *log, struct state_registry *registry,

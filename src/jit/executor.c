@@ -76,6 +76,11 @@ void executor_flush(struct executor *ex)
         ex->uncached->dead = true;
 }
 
+bool executor_is_running(const struct executor *ex)
+{
+    return ex->cpu->jump != NULL;
+}
+
 void executor_set_signals(struct executor *ex, const struct executor_signals *signals)
 {
     ex->signals = *signals;

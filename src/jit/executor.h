@@ -30,6 +30,9 @@ void executor_run(struct executor *ex, uint64_t target);
 // the present instruction.
 void executor_flush(struct executor *ex);
 
+// True inside executor_run: guest code, or what it called, is on the stack.
+bool executor_is_running(const struct executor *ex);
+
 void executor_set_signals(struct executor *ex, const struct executor_signals *signals);
 struct helper_registry *executor_helpers(struct executor *ex);
 struct executor_stats executor_get_stats(const struct executor *ex);

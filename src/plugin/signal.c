@@ -163,8 +163,9 @@ static void subscription_kill(struct subscription *s)
     struct signal *signal = s->signal;
     s->dead = true;
     signal->group->broker->garbage = true;
-    if (--signal->head.subscribers == 0 && signal->changed)
-        signal->changed(signal->changed_self, false);
+    signal->head.subscribers--;
+    if (signal->changed)
+        signal->changed(signal->changed_self, signal->head.subscribers > 0);
 }
 
 void broker_remove_group(struct signal_group *group)
@@ -224,7 +225,8 @@ static void subscription_insert(struct signal *signal, struct subscription *s)
         link = &(*link)->next;
     s->next = *link;
     *link = s;
-    if (signal->head.subscribers++ == 0 && signal->changed)
+    signal->head.subscribers++;
+    if (signal->changed)
         signal->changed(signal->changed_self, true);
 }
 
@@ -366,4 +368,14 @@ void broker_set_owner_namer(struct broker *broker, const char *(*name)(void *own
 void *broker_current_owner(const struct broker *broker)
 {
     return broker->current_owner;
+}
+
+bool broker_is_dispatching(const struct broker *broker)
+{
+    return broker->depth > 0;
+}
+
+void *signal_group_owner(const struct signal_group *group)
+{
+    return group->owner;
 }

@@ -55,11 +55,16 @@ bool broker_unsubscribe(struct broker *broker, const char *group, const char *id
                         signal_callback *callback, void *owner);
 void subscription_cancel(struct subscription *subscription);
 
+// True while a callback runs.
+bool broker_is_dispatching(const struct broker *broker);
+// Who provides a group (NULL: emu itself).
+void *signal_group_owner(const struct signal_group *group);
+
 // Removes every group and subscription of an owner; safe during dispatch.
 void broker_drop_owner(struct broker *broker, void *owner);
 
-// Called after the number of subscribers of a signal changed from or to zero: emitters that cache
-// "anybody there?" (the executors re-make blocks) register here.
+// Called after somebody subscribed or unsubscribed; `any`: somebody is left. Emitters that cache
+// the answer (executors, which put calls into blocks) register here.
 void signal_set_watch(struct signal *signal, void (*changed)(void *self, bool any), void *self);
 
 void signal_emit_slow(struct signal *signal, void *data, void *cpu);
