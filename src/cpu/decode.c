@@ -38,15 +38,15 @@ struct decode_row {
 
 // The immediate that an operand stands for.
 #define IMM_OF(op)                                                                                 \
-    ((op) == OPND_Ib                                    ? IMM_BYTE                                 \
-     : (op) == OPND_Isb || (op) == OPND_Jb              ? IMM_BYTE_SIGNED                          \
-     : (op) == OPND_Iw                                  ? IMM_WORD                                 \
-     : (op) == OPND_Iz                                  ? IMM_Z                                    \
-     : (op) == OPND_Jz                                  ? IMM_Z_SIGNED                             \
-     : (op) == OPND_Ap                                  ? IMM_FAR                                  \
-     : (op) == OPND_Ob || (op) == OPND_Ov               ? IMM_MOFFS                                \
-     : (op) == OPND_1                                   ? IMM_ONE                                  \
-                                                        : IMM_NONE)
+    ((op) == OPND_Ib                       ? IMM_BYTE                                              \
+     : (op) == OPND_Isb || (op) == OPND_Jb ? IMM_BYTE_SIGNED                                       \
+     : (op) == OPND_Iw                     ? IMM_WORD                                              \
+     : (op) == OPND_Iz                     ? IMM_Z                                                 \
+     : (op) == OPND_Jz                     ? IMM_Z_SIGNED                                          \
+     : (op) == OPND_Ap                     ? IMM_FAR                                               \
+     : (op) == OPND_Ob || (op) == OPND_Ov  ? IMM_MOFFS                                             \
+     : (op) == OPND_1                      ? IMM_ONE                                               \
+                                           : IMM_NONE)
 // The first immediate of three operands, and the one after it.
 #define IMM_FIRST(a, b, c) (IMM_OF(a) ? IMM_OF(a) : IMM_OF(b) ? IMM_OF(b) : IMM_OF(c))
 #define IMM_SECOND(a, b, c)                                                                        \

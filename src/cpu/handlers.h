@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Prototypes of all instruction handlers, made from the spec and handler columns of the opcode table.
+// Prototypes of all instruction handlers, made from the spec and handler columns of the opcode
+// table.
 #ifndef EMU_CPU_HANDLERS_H
 #define EMU_CPU_HANDLERS_H
 

@@ -12,8 +12,9 @@
 //
 //   id          makes enum OPCODE_<id>, unique
 //   map         MAP_1 or MAP_0F
-//   opcode      the byte; a row with a register in the low bits (50+r) stands once, with ATTR_PLUS_R
-//   prefix      PFX_ANY, or a mandatory prefix of MMX/SSE (F3 90 is PAUSE): PFX_NONE (none of 66, F2
+//   opcode      the byte; a row with a register in the low bits (50+r) stands once, with
+//   ATTR_PLUS_R prefix      PFX_ANY, or a mandatory prefix of MMX/SSE (F3 90 is PAUSE): PFX_NONE
+//   (none of 66, F2
 //               and F3), PFX_66, PFX_F3, PFX_F2
 //   form        FORM_NO_MODRM | FORM_ANY | FORM_MEM | FORM_REG | FORM_G(n): /n | FORM_MEM_G(n) |
 //               FORM_REG_G(n) | FORM_REG_GR(n, r): exactly this ModRM byte
@@ -26,8 +27,8 @@
 //               SRM: handler_r, handler_m; SVRM: handler_16r, handler_32r, handler_16m, handler_32m
 //   handler     its name's stem; handlers.h declares the functions
 //
-// All rows of one map and opcode stand together in a file; where two of them match, the later one is
-// taken: an exception follows the general row. Between files, rows of opcodes_simd.def win over
+// All rows of one map and opcode stand together in a file; where two of them match, the later one
+// is taken: an exception follows the general row. Between files, rows of opcodes_simd.def win over
 // opcodes_x87.def, these over opcodes_system.def, and these over opcodes_integer.def.
 // Example:
 //   ROW(ADD_Ev_Gv, MAP_1, 0x01, PFX_ANY, FORM_ANY, "add", Ev, Gv, NONE, FLAGS_NONE, FLAGS_ARITH,
@@ -167,8 +168,9 @@ enum opcode_attribute {
     ATTR_COND = 1u << 13,     // condition code in the low four bits
     ATTR_CALL = 1u << 14,
     ATTR_RET = 1u << 15,
-    ATTR_ALIGN16 = 1u << 16, // memory operand must be 16-byte aligned (#GP)
-    ATTR_BYTE = 1u << 17,    // operand size is 1 whatever the prefixes
+    ATTR_ALIGN16 = 1u << 16,   // memory operand must be 16-byte aligned (#GP)
+    ATTR_BYTE = 1u << 17,      // operand size is 1 whatever the prefixes
+    ATTR_COUNT_IMM = 1u << 18, // shift by an immediate: a count of 0 leaves the flags
 };
 
 enum cpu_feature {
@@ -202,7 +204,7 @@ struct opcode_row {
 
 enum opcode_id {
     OPCODE_INVALID, // #UD
-// clang-format off
+                    // clang-format off
 #define ROW(id, ...) OPCODE_##id,
 #include "cpu/opcodes_integer.def"
 #include "cpu/opcodes_system.def"
@@ -214,5 +216,15 @@ enum opcode_id {
 };
 
 extern const struct opcode_row opcode_rows[OPCODE_COUNT];
+
+// Arithmetic flags whose old values the instruction may use or leave in place although its row
+// writes them.
+static inline unsigned insn_flags_read(const struct insn *insn)
+{
+    const struct opcode_row *row = &opcode_rows[insn->row];
+    if ((row->attributes & ATTR_COUNT_IMM) && (insn->imm & 31) == 0)
+        return FLAGS_ARITH;
+    return row->flags_read;
+}
 
 #endif
