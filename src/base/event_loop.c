@@ -36,6 +36,14 @@ struct post {
     void *self;
 };
 
+// What one round of the watcher polls; entry 0 is its own eventfd.
+struct poll_set {
+    struct pollfd *fds;
+    struct fd_watch **watches;
+    size_t count;
+    size_t capacity;
+};
+
 struct event_loop {
     void (*kick)(void *opaque);
     void *kick_opaque;
@@ -43,6 +51,7 @@ struct event_loop {
     int watcher_fd; // eventfd: the set of armed watches changed
     int machine_fd; // eventfd: ends the wait of event_loop_run
     atomic_bool pending;
+    struct poll_set set;   // the watcher's
     unsigned run_depth;    // machine's thread: event_loop_run inside a callback
     pthread_mutex_t mutex; // guards all below
     struct fd_watch *watches;
@@ -87,14 +96,6 @@ static unsigned watch_events(short revents)
     return (unsigned)((revents & POLLIN ? EVENT_READ : 0) | (revents & POLLOUT ? EVENT_WRITE : 0) |
                       (revents & (POLLHUP | POLLERR | POLLNVAL) ? EVENT_HANGUP : 0));
 }
-
-// What one round of the watcher polls; entry 0 is its own eventfd.
-struct poll_set {
-    struct pollfd *fds;
-    struct fd_watch **watches;
-    size_t count;
-    size_t capacity;
-};
 
 static void poll_set_add(struct poll_set *set, int fd, short events, struct fd_watch *watch)
 {
@@ -154,17 +155,15 @@ static bool poll_set_report(const struct poll_set *set, struct event_loop *loop)
 static void *watcher_main(void *opaque)
 {
     struct event_loop *loop = opaque;
-    struct poll_set set = {0};
-    while (poll_set_collect(&set, loop)) {
-        if (poll(set.fds, set.count, -1) < 0)
+    struct poll_set *set = &loop->set;
+    while (poll_set_collect(set, loop)) {
+        if (poll(set->fds, set->count, -1) < 0)
             continue;
-        if (set.fds[0].revents)
+        if (set->fds[0].revents)
             eventfd_drain(loop->watcher_fd);
-        if (poll_set_report(&set, loop))
+        if (poll_set_report(set, loop))
             signal_machine(loop);
     }
-    free(set.fds);
-    free(set.watches);
     return NULL;
 }
 
@@ -211,6 +210,8 @@ void event_loop_destroy(struct event_loop *loop)
     pthread_mutex_unlock(&loop->mutex);
     eventfd_raise(loop->watcher_fd);
     pthread_join(loop->watcher, NULL);
+    free(loop->set.fds);
+    free(loop->set.watches);
     free_watches(loop->watches);
     free_watches(loop->dead);
     while (loop->posts) {

@@ -97,7 +97,7 @@ static void test_read(void **state)
     run_until(&rig, &rig.calls, 3); // level-triggered: one byte a call
     assert_int_equal(rig.events, EVENT_READ);
     assert_true(pthread_equal(rig.thread, pthread_self()));
-    assert_true(atomic_load(&rig.kicks) >= 3);
+    assert_true(atomic_load(&rig.kicks) >= 2); // the last one may still be under way
     close(rig.pipe[1]);
     rig.pipe[1] = -1;
     run_until(&rig, &rig.calls, 4);
