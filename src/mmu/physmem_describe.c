@@ -18,9 +18,10 @@ static void describe_where(const struct physmem *mem, const struct phys_region *
                            uint64_t from, FILE *out)
 {
     const uint8_t *host = region->is_host ? region->read_host : NULL;
-    if (host && mem->ram && (uintptr_t)host - (uintptr_t)mem->ram < mem->ram_size)
-        fprintf(out, " @%016llx",
-                (unsigned long long)((uint64_t)(host - mem->ram) + (from - region->base)));
+    if (!host || !mem->ram || (uintptr_t)host - (uintptr_t)mem->ram >= mem->ram_size)
+        return;
+    unsigned long long offset = (uintptr_t)host - (uintptr_t)mem->ram;
+    fprintf(out, " @%016llx", offset + (from - region->base));
 }
 
 static void describe_run(const struct physmem *mem, uint64_t from, uint64_t to,

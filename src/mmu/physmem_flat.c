@@ -87,14 +87,14 @@ static uint32_t section_find(struct physmem *mem, struct phys_region **list, uin
     for (uint32_t i = 1; i < mem->section_count; i++) {
         const struct phys_section *s = &mem->sections[i];
         if (s->pages && !s->stale && s->count == count &&
-            !memcmp(s->regions, list, count * sizeof *list))
+            !memcmp(s->regions, list, count * sizeof(struct phys_region *)))
             return i;
     }
     uint32_t slot = section_slot(mem);
     struct phys_section *section = &mem->sections[slot];
     *section = (struct phys_section){.count = count, .base = list[0]->base};
-    section->regions = xcalloc(count, sizeof *list);
-    memcpy(section->regions, list, count * sizeof *list);
+    section->regions = xcalloc(count, sizeof(struct phys_region *));
+    memcpy(section->regions, list, count * sizeof(struct phys_region *));
     for (uint32_t i = 0; i < count; i++)
         section->is_mmio |= !list[i]->is_host;
     if (!section->is_mmio) { // host-backed regions are whole pages: the first is the only one
