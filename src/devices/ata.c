@@ -215,14 +215,9 @@ static void act_write_block(struct ide_drive *drive)
     ide_drive_raise(drive);
 }
 
-void ata_port_done(struct ide_drive *drive)
+void ata_port_done(struct ide_drive *drive, enum ide_port port)
 {
-    bool write = drive->data_end && (drive->command == ATA_WRITE || drive->command == ATA_WRITE + 1 ||
-                                     drive->command == ATA_WRITE_EXT ||
-                                     drive->command == ATA_WRITE_MULTIPLE ||
-                                     drive->command == ATA_WRITE_MULTIPLE_EXT);
-
-    if (write)
+    if (port == IDE_PORT_WRITE)
         ide_drive_schedule(drive, IDE_WRITE_BLOCK);
     else if (drive->left > 0)
         ide_drive_schedule(drive, IDE_READ_BLOCK);

@@ -371,11 +371,11 @@ static void packet_run(struct ide_drive *drive)
     }
 }
 
-void atapi_port_done(struct ide_drive *drive)
+void atapi_port_done(struct ide_drive *drive, enum ide_port port)
 {
     if (drive->command == 0xa1)
         return; // IDENTIFY PACKET DEVICE: one block, no end interrupt
-    if (drive->data_end == PACKET_SIZE && drive->now.count == ATAPI_CD) {
+    if (port == IDE_PORT_PACKET) {
         packet_run(drive);
         return;
     }

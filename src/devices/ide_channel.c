@@ -178,12 +178,14 @@ static void channel_command(struct ide_channel *channel, uint8_t command)
 
 static void port_done(struct ide_drive *drive)
 {
+    enum ide_port port = drive->port;
+
     drive->port = IDE_PORT_OFF;
     drive->status &= (uint8_t)~ATA_STATUS_DRQ;
     if (drive->kind == IDE_DISK)
-        ata_port_done(drive);
+        ata_port_done(drive, port);
     else
-        atapi_port_done(drive);
+        atapi_port_done(drive, port);
 }
 
 static uint32_t data_read(struct ide_channel *channel, unsigned size)
@@ -356,7 +358,7 @@ void ide_channel_init(struct ide_channel *channel, struct piix_ide *ide, unsigne
         drive->channel = channel;
         drive->unit = unit;
         drive->timer = timer_create_on(ide->clock, "ide", drive_timer, drive);
-        snprintf(drive->name, sizeof drive->name, "ide%u-none%u", index, unit);
+        snprintf(drive->name, sizeof drive->name, "ide%u-none%u", index & 1, unit & 1);
     }
 }
 

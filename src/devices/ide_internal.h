@@ -49,7 +49,7 @@ struct ide_drive {
     struct ide_channel *channel;
     unsigned unit;
     uint8_t kind; // enum ide_kind
-    char name[16];
+    char name[20];
     char serial[21];
     struct block_image *image; // CD-ROM: NULL is an empty drive
     struct timer *timer;
@@ -129,7 +129,7 @@ bool ide_drive_host_full(struct ide_drive *drive, int error);
 
 // ata.c
 void ata_command(struct ide_drive *drive);
-void ata_port_done(struct ide_drive *drive); // the host emptied or filled the DRQ block
+void ata_port_done(struct ide_drive *drive, enum ide_port port); // the host emptied or filled the DRQ block
 void ata_act(struct ide_drive *drive);       // the timer fired
 void ata_reset(struct ide_drive *drive, bool hard);
 
@@ -140,7 +140,7 @@ void ata_smart(struct ide_drive *drive);
 
 // atapi.c
 void atapi_command(struct ide_drive *drive); // ATA commands a packet device answers
-void atapi_port_done(struct ide_drive *drive);
+void atapi_port_done(struct ide_drive *drive, enum ide_port port);
 void atapi_act(struct ide_drive *drive);
 void atapi_reset(struct ide_drive *drive, bool hard);
 void atapi_set_medium(struct ide_drive *drive, struct block_image *image); // closes the old one

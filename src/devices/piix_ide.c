@@ -358,8 +358,8 @@ void piix_ide_attach_disk(struct piix_ide *ide, unsigned index, struct block_ima
     drive->default_cylinders = cylinders > 16383 ? 16383 : cylinders < 1 ? 1 : (uint16_t)cylinders;
     drive->default_heads = 16;
     drive->default_track = 63;
-    snprintf(drive->name, sizeof drive->name, "ide%u-hd%u", index / 2, index % 2);
-    snprintf(drive->serial, sizeof drive->serial, "EM%05u", index + 1);
+    snprintf(drive->name, sizeof drive->name, "ide%u-hd%u", (index >> 1) & 1, index & 1);
+    snprintf(drive->serial, sizeof drive->serial, "EM%05u", (index & 3) + 1);
     ide_channel_reset(drive->channel);
 }
 
@@ -369,8 +369,8 @@ void piix_ide_attach_cd(struct piix_ide *ide, unsigned index, struct block_image
 
     drive->kind = IDE_CD;
     drive->image = image;
-    snprintf(drive->name, sizeof drive->name, "ide%u-cd%u", index / 2, index % 2);
-    snprintf(drive->serial, sizeof drive->serial, "EM%05u", index + 1);
+    snprintf(drive->name, sizeof drive->name, "ide%u-cd%u", (index >> 1) & 1, index & 1);
+    snprintf(drive->serial, sizeof drive->serial, "EM%05u", (index & 3) + 1);
     ide_channel_reset(drive->channel);
 }
 
