@@ -157,7 +157,7 @@ struct block_image *block_image_open(const char *path, const struct block_image_
     int fd = open_file(path, write, err);
     if (fd < 0)
         return NULL;
-    uint64_t sectors;
+    uint64_t sectors = 0;
     if (!check_size(path, fd, &sectors, err) || !lock_image(path, fd, write, err)) {
         close(fd);
         return NULL;

@@ -322,9 +322,9 @@ struct chardev *chardev_open_tcp(struct event_loop *loop, const char *spec, stru
 {
     const char *text = spec + strlen("tcp:");
     size_t length = strcspn(text, ",");
-    struct socket_options options;
-    char host[256];
-    char port[32];
+    struct socket_options options = {0};
+    char host[256] = "";
+    char port[32] = "";
     if (!parse_options(spec, text + length, &options, err) ||
         !split_host_port(spec, text, length, host, sizeof host, port, sizeof port, err))
         return NULL;
