@@ -241,6 +241,11 @@ static bool create_bus(struct machine *m, struct error *err)
     return true;
 }
 
+static void map_changed(void *self)
+{
+    mmu_flush_all(&((struct machine *)self)->cpu->mmu);
+}
+
 bool machine_configure(struct machine *m, const struct machine_config *config, struct error *err)
 {
     m->config = *config;
@@ -259,6 +264,7 @@ bool machine_configure(struct machine *m, const struct machine_config *config, s
         cpu_create(config->cpu_model, m->mem, m->ports, m->clock, m->log, &board, m->registry, err);
     if (!m->cpu)
         return false;
+    physmem_set_map_listener(m->mem, map_changed, m);
     if (config->icount)
         clock_set_icount(m->clock, &m->cpu->instructions, config->icount_shift);
     if (!create_board(m, err))

@@ -135,6 +135,7 @@ static void invalidate_page(struct mmu_private *priv, uint32_t linear)
 void mmu_flush_page(struct mmu *mmu, uint32_t linear)
 {
     invalidate_page(mmu->priv, linear);
+    mmu->flushes++;
     if (log_enabled(mmu->log, LOG_MMU))
         log_write(mmu->log, LOG_MMU, "mmu: flush page %08x\n", linear);
 }

@@ -39,7 +39,8 @@ struct mmu {
     // memory plugins.
     bool trace_all; // nothing enters the read and write tables
     // Counters for `info tlb` and `info jit`.
-    uint64_t fills, flushes, walks;
+    uint64_t fills, walks;
+    uint64_t flushes; // of any extent: who caches translations compares it
     struct mmu_private *priv;           // filled-entry lists
     struct signal *signal_tlb_set_page; // PLUGIN_QEMU_TLB_SET_PAGE, resolved by whoever owns the
                                         // broker; may be NULL
