@@ -189,8 +189,8 @@ void fpu_write_linear(struct cpu *cpu, uint32_t linear, const void *buffer, unsi
 
 void fpu_read_block(struct cpu *cpu, const struct insn *insn, void *buffer, unsigned size)
 {
-    fpu_read_linear(cpu, mem_linear_read(cpu, insn->segment, insn_address(cpu, insn), size),
-                    buffer, size);
+    fpu_read_linear(cpu, mem_linear_read(cpu, insn->segment, insn_address(cpu, insn), size), buffer,
+                    size);
 }
 
 void fpu_write_block(struct cpu *cpu, const struct insn *insn, const void *buffer, unsigned size)

@@ -262,8 +262,8 @@ static void examine(struct cpu *cpu, const struct insn *insn)
     fpu_begin(cpu);
     bool done = false;
     if (!fpu_is_empty(state, 0)) {
-        uint16_t status = fpu_host_compare(&state->st[0], &state->st[0],
-                                           fpu_routine_register(0xd9, insn->modrm));
+        uint16_t status =
+            fpu_host_compare(&state->st[0], &state->st[0], fpu_routine_register(0xd9, insn->modrm));
         done = fpu_take_status(state, status, FPU_CONDITIONS);
     }
     if (!done)

@@ -39,8 +39,7 @@ void x87_fninit(struct cpu *cpu, const struct insn *insn)
 void x87_fldcw(struct cpu *cpu, const struct insn *insn)
 {
     fpu_begin(cpu);
-    fpu_set_control(&cpu->fpu,
-                    (uint16_t)mem_read(cpu, insn->segment, insn_address(cpu, insn), 2));
+    fpu_set_control(&cpu->fpu, (uint16_t)mem_read(cpu, insn->segment, insn_address(cpu, insn), 2));
     fpu_lower_ferr(cpu);
 }
 
