@@ -8,6 +8,7 @@
 #include "cpu/control.h"
 #include "cpu/debug.h"
 #include "cpu/flags.h"
+#include "cpu/fpu.h"
 #include "cpu/segments.h"
 
 #define EFLAGS_KNOWN                                                                               \
@@ -77,6 +78,13 @@ static const struct state_field cpu_fields[] = {
     STATE_FIELDS_END,
 };
 
+static uint32_t model_mxcsr_mask(const struct cpu *cpu)
+{
+    if (!cpu_has_feature(cpu, FEATURE_SSE))
+        return 0;
+    return cpu_has_feature(cpu, FEATURE_SSE2) ? MXCSR_MASK_DAZ : MXCSR_MASK_SSE;
+}
+
 // A snapshot is not trusted: what could lead the emulator astray is put right.
 static bool cpu_after_load(void *object, struct error *err)
 {
@@ -94,7 +102,7 @@ static bool cpu_after_load(void *object, struct error *err)
     cpu->insn_eip = cpu->eip;
     cpu->step_trap = false;
     cpu->raised = (struct cpu_exception){0};
-    cpu->fpu.mxcsr_mask = 0xffff;
+    cpu->fpu.mxcsr_mask = model_mxcsr_mask(cpu);
     cpu->fpu.mxcsr &= cpu->fpu.mxcsr_mask;
     // The PDPTEs are registers: memory may have changed since they were loaded.
     uint64_t pdpte[ARRAY_SIZE(cpu->mmu.pdpte)];
@@ -157,15 +165,6 @@ static void reset_segments(struct cpu *cpu)
     cpu->gdtr = cpu->idtr = (struct descriptor_table){.limit = 0xffff};
 }
 
-static void reset_fpu(struct fpu_state *fpu)
-{
-    memset(fpu, 0, sizeof *fpu);
-    fpu->control = 0x40;
-    fpu->tags = 0xff; // 5555h in the full form: all zero, none empty
-    fpu->mxcsr = 0x1f80;
-    fpu->mxcsr_mask = 0xffff;
-}
-
 static void reset_msrs(struct cpu *cpu)
 {
     cpu->efer = 0;
@@ -200,7 +199,7 @@ void cpu_reset(struct cpu *cpu)
     cpu->dr[7] = DR7_FIXED;
     reset_segments(cpu);
     reset_msrs(cpu);
-    reset_fpu(&cpu->fpu);
+    fpu_reset(&cpu->fpu, model_mxcsr_mask(cpu));
     cpu->activity = CPU_RUNNING;
     cpu->intr = cpu->nmi_pending = cpu->nmi_blocked = false;
     cpu->interrupt_shadow = cpu->debug_shadow = cpu->step_trap = cpu->keep_rf = false;

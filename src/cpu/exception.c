@@ -49,6 +49,12 @@ void cpu_raise_software(struct cpu *cpu, uint8_t vector)
     cpu_jump(cpu);
 }
 
+void cpu_raise_icebp(struct cpu *cpu)
+{
+    cpu->raised = (struct cpu_exception){.vector = EXC_DB, .is_trap = true};
+    cpu_jump(cpu);
+}
+
 // The EFLAGS image that is saved: RF is set for faults, so that the instruction's own breakpoint
 // does not hit again when it is restarted, but not for that breakpoint's #DB.
 static uint32_t saved_eflags(const struct cpu *cpu, const struct cpu_exception *exc)
@@ -63,13 +69,13 @@ void exception_deliver_real(struct cpu *cpu, unsigned vector, uint32_t base, uin
                             uint32_t flags_cleared)
 {
     uint32_t entry = (uint32_t)mem_read_linear(cpu, base + vector * 4, 4, cpu->is_user);
-    struct stack stack;
-    stack_open(cpu, &stack);
-    stack_push(&stack, flags & 0xffff, 2);
-    stack_push(&stack, cpu->segs[SEG_CS].selector, 2);
-    stack_push(&stack, cpu->eip & 0xffff, 2);
+    struct stack_frame stack;
+    frame_open(cpu, &stack);
+    frame_push(&stack, flags & 0xffff, 2);
+    frame_push(&stack, cpu->segs[SEG_CS].selector, 2);
+    frame_push(&stack, cpu->eip & 0xffff, 2);
     segment_check_eip(cpu, cpu->segs[SEG_CS].limit, entry & 0xffff);
-    stack_commit_esp(&stack);
+    frame_commit_esp(&stack);
     segment_set_real(cpu, SEG_CS, (uint16_t)(entry >> 16), cpu_is_v86(cpu));
     cpu->eip = entry & 0xffff;
     cpu->eflags &= ~flags_cleared;
@@ -102,10 +108,10 @@ static void deliver_task_gate(struct cpu *cpu, const struct cpu_exception *exc,
     bool is32 = descriptor_type(&tss) == DESC_TSS32;
     task_switch(cpu, selector, &tss, TASK_INT, saved_eflags(cpu, exc));
     if (exc->has_error_code) {
-        struct stack stack;
-        stack_open(cpu, &stack);
-        stack_push(&stack, exc->error_code, is32 ? 4 : 2);
-        stack_commit_esp(&stack);
+        struct stack_frame stack;
+        frame_open(cpu, &stack);
+        frame_push(&stack, exc->error_code, is32 ? 4 : 2);
+        frame_commit_esp(&stack);
     }
 }
 
@@ -118,15 +124,15 @@ struct gate_target {
     bool is_trap;
 };
 
-static void push_return(struct stack *stack, const struct cpu_exception *exc,
+static void push_return(struct stack_frame *stack, const struct cpu_exception *exc,
                         const struct gate_target *target, uint32_t eflags)
 {
     struct cpu *cpu = stack->cpu;
-    stack_push(stack, eflags, target->size);
-    stack_push(stack, cpu->segs[SEG_CS].selector, target->size);
-    stack_push(stack, cpu->eip, target->size);
+    frame_push(stack, eflags, target->size);
+    frame_push(stack, cpu->segs[SEG_CS].selector, target->size);
+    frame_push(stack, cpu->eip, target->size);
     if (exc->has_error_code)
-        stack_push(stack, exc->error_code, target->size);
+        frame_push(stack, exc->error_code, target->size);
 }
 
 static void enter_handler(struct cpu *cpu, struct gate_target *target, unsigned cpl)
@@ -150,20 +156,20 @@ static void deliver_inner(struct cpu *cpu, const struct cpu_exception *exc,
     uint32_t esp;
     exception_inner_stack(cpu, dpl, &ss, &esp);
     struct segment segment = segment_check_stack(cpu, ss, dpl, EXC_TS);
-    struct stack stack;
-    stack_open_new(cpu, &stack, &segment, esp, false);
+    struct stack_frame stack;
+    frame_open_new(cpu, &stack, &segment, esp, false);
     if (from_v86) {
         for (unsigned i = 0; i < ARRAY_SIZE(v86_segments); i++)
-            stack_push(&stack, cpu->segs[v86_segments[i]].selector, target->size);
+            frame_push(&stack, cpu->segs[v86_segments[i]].selector, target->size);
     }
-    stack_push(&stack, cpu->segs[SEG_SS].selector, target->size);
-    stack_push(&stack, cpu->regs[REG_ESP], target->size);
+    frame_push(&stack, cpu->segs[SEG_SS].selector, target->size);
+    frame_push(&stack, cpu->regs[REG_ESP], target->size);
     push_return(&stack, exc, target, saved_eflags(cpu, exc));
     segment_check_eip(cpu, descriptor_limit(&target->code), target->eip);
     descriptor_set_accessed(cpu, &target->code);
 
     enter_handler(cpu, target, dpl);
-    stack_commit(&stack);
+    frame_commit(&stack);
     if (from_v86) {
         for (unsigned i = 0; i < ARRAY_SIZE(v86_segments); i++)
             segment_set_null(cpu, v86_segments[i], 0);
@@ -173,12 +179,12 @@ static void deliver_inner(struct cpu *cpu, const struct cpu_exception *exc,
 static void deliver_same_level(struct cpu *cpu, const struct cpu_exception *exc,
                                struct gate_target *target)
 {
-    struct stack stack;
-    stack_open(cpu, &stack);
+    struct stack_frame stack;
+    frame_open(cpu, &stack);
     push_return(&stack, exc, target, saved_eflags(cpu, exc));
     segment_check_eip(cpu, descriptor_limit(&target->code), target->eip);
     descriptor_set_accessed(cpu, &target->code);
-    stack_commit_esp(&stack);
+    frame_commit_esp(&stack);
     enter_handler(cpu, target, cpu->cpl);
 }
 

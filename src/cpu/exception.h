@@ -13,6 +13,9 @@ void exception_inner_stack(struct cpu *cpu, unsigned dpl, uint16_t *ss, uint32_t
 void exception_deliver_real(struct cpu *cpu, unsigned vector, uint32_t base, uint32_t flags,
                             uint32_t flags_cleared);
 
+// INT1 (ICEBP): a #DB trap that no gate's DPL guards and that leaves DR6 alone.
+_Noreturn void cpu_raise_icebp(struct cpu *cpu);
+
 // Where a task switch comes from.
 enum task_source { TASK_JUMP, TASK_CALL, TASK_INT, TASK_IRET };
 
@@ -27,6 +30,9 @@ void task_require_available(struct cpu *cpu, uint16_t selector, struct descripto
 
 // IRET with NT set.
 void task_return(struct cpu *cpu);
+
+// CS of a far return or IRET: #GP(selector), #NP(selector).
+void return_check_code(struct cpu *cpu, uint16_t selector, struct descriptor *desc);
 
 static inline bool tss_is_32(const struct segment *tr)
 {

@@ -244,13 +244,13 @@ void segment_check_eip(struct cpu *cpu, uint32_t limit, uint32_t eip)
         cpu_raise_error(cpu, EXC_GP, 0);
 }
 
-void stack_open(struct cpu *cpu, struct stack *stack)
+void frame_open(struct cpu *cpu, struct stack_frame *stack)
 {
-    stack_open_new(cpu, stack, &cpu->segs[SEG_SS], cpu->regs[REG_ESP], cpu->is_user);
+    frame_open_new(cpu, stack, &cpu->segs[SEG_SS], cpu->regs[REG_ESP], cpu->is_user);
     stack->fault_selector = 0;
 }
 
-void stack_open_new(struct cpu *cpu, struct stack *stack, const struct segment *segment,
+void frame_open_new(struct cpu *cpu, struct stack_frame *stack, const struct segment *segment,
                     uint32_t esp, bool user)
 {
     stack->cpu = cpu;
@@ -261,7 +261,7 @@ void stack_open_new(struct cpu *cpu, struct stack *stack, const struct segment *
     stack->fault_selector = segment->selector;
 }
 
-static uint32_t stack_linear(struct stack *stack, uint32_t offset, unsigned size, unsigned right)
+static uint32_t stack_linear(struct stack_frame *stack, uint32_t offset, unsigned size, unsigned right)
 {
     const struct segment *segment = &stack->segment;
     uint32_t last = offset + (size - 1);
@@ -273,12 +273,12 @@ static uint32_t stack_linear(struct stack *stack, uint32_t offset, unsigned size
     return segment->base + offset;
 }
 
-static void stack_move(struct stack *stack, uint32_t delta)
+static void stack_move(struct stack_frame *stack, uint32_t delta)
 {
     stack->esp = (stack->esp & ~stack->mask) | ((stack->esp + delta) & stack->mask);
 }
 
-void stack_push(struct stack *stack, uint32_t value, unsigned size)
+void frame_push(struct stack_frame *stack, uint32_t value, unsigned size)
 {
     uint32_t offset = (stack->esp - size) & stack->mask;
     uint32_t linear = stack_linear(stack, offset, size, SEGMENT_WRITE);
@@ -289,7 +289,7 @@ void stack_push(struct stack *stack, uint32_t value, unsigned size)
     stack_move(stack, 0u - size);
 }
 
-uint32_t stack_pop(struct stack *stack, unsigned size)
+uint32_t frame_pop(struct stack_frame *stack, unsigned size)
 {
     uint32_t linear = stack_linear(stack, stack->esp & stack->mask, size, SEGMENT_READ);
     uint64_t value = size == 2 ? mem_read_linear(stack->cpu, linear, 2, stack->user)
@@ -298,20 +298,20 @@ uint32_t stack_pop(struct stack *stack, unsigned size)
     return (uint32_t)value;
 }
 
-void stack_skip(struct stack *stack, uint32_t bytes)
+void frame_skip(struct stack_frame *stack, uint32_t bytes)
 {
     stack_move(stack, bytes);
 }
 
-void stack_commit_esp(struct stack *stack)
+void frame_commit_esp(struct stack_frame *stack)
 {
     uint32_t *esp = &stack->cpu->regs[REG_ESP];
     *esp = (*esp & ~stack->mask) | (stack->esp & stack->mask);
 }
 
-void stack_commit(struct stack *stack)
+void frame_commit(struct stack_frame *stack)
 {
     stack->cpu->segs[SEG_SS] = stack->segment;
     segment_update_rights(stack->cpu, SEG_SS);
-    stack_commit_esp(stack);
+    frame_commit_esp(stack);
 }

@@ -121,7 +121,7 @@ void segment_check_eip(struct cpu *cpu, uint32_t limit, uint32_t eip);
 
 // A stack being pushed to or popped from: the registers change only when it is committed, so that a
 // fault half-way leaves nothing done.
-struct stack {
+struct stack_frame {
     struct cpu *cpu;
     struct segment segment;
     uint32_t esp, mask;
@@ -129,14 +129,14 @@ struct stack {
     uint16_t fault_selector; // of #SS when the limit is exceeded
 };
 
-void stack_open(struct cpu *cpu, struct stack *stack); // the current one
-void stack_open_new(struct cpu *cpu, struct stack *stack, const struct segment *segment,
+void frame_open(struct cpu *cpu, struct stack_frame *stack); // the current one
+void frame_open_new(struct cpu *cpu, struct stack_frame *stack, const struct segment *segment,
                     uint32_t esp, bool user);
-void stack_push(struct stack *stack, uint32_t value, unsigned size);
-uint32_t stack_pop(struct stack *stack, unsigned size);
-void stack_skip(struct stack *stack, uint32_t bytes);
-void stack_commit_esp(struct stack *stack); // ESP, or SP of a 16-bit stack
+void frame_push(struct stack_frame *stack, uint32_t value, unsigned size);
+uint32_t frame_pop(struct stack_frame *stack, unsigned size);
+void frame_skip(struct stack_frame *stack, uint32_t bytes);
+void frame_commit_esp(struct stack_frame *stack); // ESP, or SP of a 16-bit stack
 // ESP and SS; when the privilege level changes it must be set already.
-void stack_commit(struct stack *stack);
+void frame_commit(struct stack_frame *stack);
 
 #endif
