@@ -287,6 +287,8 @@ void fw_cfg_set_machine(struct fw_cfg *cfg, uint32_t ram_size, bool graphics)
 {
     uint8_t e820[20] = {0};
     uint8_t numa[16] = {0};
+    // Sleep states the tables offer: S5, but neither S3 nor S4 (bit 7 says supported).
+    static const uint8_t states[6] = {0x80, 0, 0, 1, 2, 0x80};
 
     fw_cfg_set_u64(cfg, FW_CFG_RAM_SIZE, ram_size);
     fw_cfg_set_u16(cfg, FW_CFG_NB_CPUS, 1);
@@ -299,4 +301,5 @@ void fw_cfg_set_machine(struct fw_cfg *cfg, uint32_t ram_size, bool graphics)
     store_le64(e820 + 8, ram_size);
     store_le32(e820 + 16, 1); // RAM
     fw_cfg_add_file(cfg, "etc/e820", e820, sizeof e820, NULL);
+    fw_cfg_add_file(cfg, "etc/system-states", states, sizeof states, NULL);
 }
