@@ -244,7 +244,7 @@ void sse_cvtpi2pd(struct cpu *cpu, const struct insn *insn)
 {
     begin_with_mmx(cpu, !insn->is_memory);
     union simd source = {.u64 = {mmx_read_operand(cpu, insn, 8)}};
-    union simd dest;
+    union simd dest = source;
     simd_cvtdq2pd(&dest, &source); // exact
     if (!insn->is_memory)
         mmx_enter(&cpu->fpu);
@@ -254,7 +254,8 @@ void sse_cvtpi2pd(struct cpu *cpu, const struct insn *insn)
 static void float_to_mmx(struct cpu *cpu, const struct insn *insn, simd_operation *operation,
                          unsigned size)
 {
-    union simd source, dest;
+    union simd source;
+    union simd dest = {.u64 = {0}};
     begin_with_mmx(cpu, true);
     sse_read_operand(cpu, insn, size, true, &source);
     if (size == 8)

@@ -58,7 +58,7 @@ SIMD_FROM_INTEGER(cvtsi2sd)
 // The two low lanes of CVTDQ2PS; the high half of the destination stays.
 void simd_cvtpi2ps(union simd *dest, const union simd *source)
 {
-    union simd result;
+    union simd result = *dest;
     simd_cvtdq2ps(&result, source);
     dest->u64[0] = result.u64[0];
 }
