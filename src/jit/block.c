@@ -28,8 +28,10 @@ struct block_table {
 
 static uint32_t hash_key(const uint8_t *host, uint32_t linear, uint32_t mode)
 {
-    uint64_t h =
-        ((uint64_t)(uintptr_t)host ^ (uint64_t)mode << 40 ^ linear) * UINT64_C(0x9e3779b97f4a7c15);
+    // Not host ^ linear: where memory is mapped one to one their low bits cancel out.
+    uint64_t h = ((uint64_t)(uintptr_t)host + mode) * UINT64_C(0x9e3779b97f4a7c15);
+    h = (h ^ (h >> 29)) + linear * UINT64_C(0xbf58476d1ce4e5b9);
+    h *= UINT64_C(0x94d049bb133111eb);
     return (uint32_t)(h >> (64 - HASH_BITS));
 }
 
