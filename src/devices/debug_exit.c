@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The isa-debug-exit device: a write to its ports asks for the end of the run. Reads give 0. It has no state to save.
+// The isa-debug-exit device: a write to its ports asks for the end of the run. Reads give 0. It has
+// no state to save.
 #include "devices/debug_exit.h"
 
 #include <stdlib.h>
@@ -27,9 +28,8 @@ struct debug_exit *debug_exit_create(struct portio *ports, uint16_t iobase, uint
 {
     struct debug_exit *device = xcalloc(1, sizeof *device);
     uint32_t size = iosize < 1 ? 1 : iosize > 4 ? 4 : iosize;
-    device->ops = (struct port_ops){.read = debug_exit_read,
-                                    .write = debug_exit_write,
-                                    .max_size = size == 3 ? 2 : size};
+    device->ops = (struct port_ops){
+        .read = debug_exit_read, .write = debug_exit_write, .max_size = size == 3 ? 2 : size};
     device->written = written;
     device->self = self;
     device->range = portio_add(ports, "isa-debug-exit", iobase, size, &device->ops, device);

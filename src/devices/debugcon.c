@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The debug console of Bochs and QEMU: bytes written to the port are output, reads give 0xe9, by which firmware knows it is there.
-// It has no state to save.
+// The debug console of Bochs and QEMU: bytes written to the port are output, reads give 0xe9, by
+// which firmware knows it is there. It has no state to save.
 #include "devices/debugcon.h"
 
 #include <stdlib.h>

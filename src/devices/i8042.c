@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// 8042 keyboard controller at ports 0x60 and 0x64 with the PS/2 commands (PS/2 hardware interface technical reference, "Keyboard and
-// auxiliary device controller"). One output buffer; controller replies go before the keyboard's bytes, those before the
-// mouse's. Left out: wire timing (the input buffer is never seen full), parity and time-out errors, the password, and the
-// mouse multiplexer (its probe finds a plain loopback).
+// 8042 keyboard controller at ports 0x60 and 0x64 with the PS/2 commands (PS/2 hardware interface
+// technical reference, "Keyboard and auxiliary device controller"). One output buffer; controller
+// replies go before the keyboard's bytes, those before the mouse's. Left out: wire timing (the
+// input buffer is never seen full), parity and time-out errors, the password, and the mouse
+// multiplexer (its probe finds a plain loopback).
 #include "devices/i8042.h"
 
 #include <stdlib.h>
@@ -55,7 +56,7 @@ enum {
     KBC_A20_OFF = 0xdd,
     KBC_A20_ON = 0xdf,
     KBC_READ_TEST = 0xe0,
-    KBC_PULSE = 0xf0, // 0xf0..0xff: pulses the output port's bits whose mask bit is 0
+    KBC_PULSE = 0xf0,  // 0xf0..0xff: pulses the output port's bits whose mask bit is 0
     INPUT_PORT = 0xb0, // not locked, colour display, no manufacturing jumper
     SELF_TEST_OK = 0x55,
     NO_PASSWORD = 0xf1,
@@ -114,7 +115,8 @@ static void kbc_fill(struct i8042 *kbc, uint8_t byte, bool aux)
     kbc->full_aux = aux;
 }
 
-// Takes one byte of the keyboard; true when it goes to the output buffer. Translation swallows the break prefix.
+// Takes one byte of the keyboard; true when it goes to the output buffer. Translation swallows the
+// break prefix.
 static bool kbc_take_keyboard(struct i8042 *kbc)
 {
     uint8_t byte = ps2_keyboard_take(kbc->keyboard);
@@ -140,8 +142,7 @@ static void kbc_update(struct i8042 *kbc)
             kbc_fill(kbc, fifo_pop(&kbc->replies), false);
         } else if (!fifo_is_empty(&kbc->aux_replies)) {
             kbc_fill(kbc, fifo_pop(&kbc->aux_replies), true);
-        } else if (!(kbc->ram[0] & MODE_KBD_DISABLED) &&
-                   ps2_keyboard_has_byte(kbc->keyboard)) {
+        } else if (!(kbc->ram[0] & MODE_KBD_DISABLED) && ps2_keyboard_has_byte(kbc->keyboard)) {
             kbc_take_keyboard(kbc);
         } else if (!(kbc->ram[0] & MODE_AUX_DISABLED) && ps2_mouse_has_byte(kbc->mouse)) {
             kbc_fill(kbc, ps2_mouse_take(kbc->mouse), true);
@@ -186,8 +187,8 @@ static void kbc_write_ram(struct i8042 *kbc, unsigned index, uint8_t value)
     kbc->ram[index & 31] = value;
     if (index == 0) {
         // The system flag is shown in the status register.
-        kbc->status = (uint8_t)((kbc->status & ~STATUS_SYSTEM) |
-                                (value & MODE_SYSTEM ? STATUS_SYSTEM : 0));
+        kbc->status =
+            (uint8_t)((kbc->status & ~STATUS_SYSTEM) | (value & MODE_SYSTEM ? STATUS_SYSTEM : 0));
     }
 }
 

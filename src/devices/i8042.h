@@ -13,8 +13,9 @@ struct i8042;
 struct i8042_config {
     struct irq_line irq1;  // keyboard
     struct irq_line irq12; // mouse
-    struct irq_line reset; // the CPU's reset pin: pulsed high and low. Called inside a port write: post it.
-    struct port92 *a20;    // whose A20 gate the output port's bit 1 moves
+    struct irq_line
+        reset; // the CPU's reset pin: pulsed high and low. Called inside a port write: post it.
+    struct port92 *a20; // whose A20 gate the output port's bit 1 moves
 };
 
 // Makes the keyboard and the mouse too.

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// 8237A DMA controllers as the PIIX has them (82371SB, "DMA controller"; 8237A data sheet): channels 0-3 move bytes within 64 KiB,
-// channels 5-7 words within 128 KiB, channel 4 is the cascade of 0-3. A device moves its data when it likes: single, block and demand
-// mode differ on the bus only and behave alike here.
-// Left out: memory-to-memory transfers and compressed timing (the PIIX has neither), rotating priority has no effect.
+// 8237A DMA controllers as the PIIX has them (82371SB, "DMA controller"; 8237A data sheet):
+// channels 0-3 move bytes within 64 KiB, channels 5-7 words within 128 KiB, channel 4 is the
+// cascade of 0-3. A device moves its data when it likes: single, block and demand mode differ on
+// the bus only and behave alike here. Left out: memory-to-memory transfers and compressed timing
+// (the PIIX has neither), rotating priority has no effect.
 #include "devices/i8237.h"
 
 #include <stdlib.h>
@@ -74,8 +75,7 @@ static const struct state_field controller_fields[] = {
 };
 
 static const struct state_field dma_fields[] = {
-    STATE_STRUCTS(struct i8237, controller, 2, sizeof(struct i8237_controller),
-                  controller_fields),
+    STATE_STRUCTS(struct i8237, controller, 2, sizeof(struct i8237_controller), controller_fields),
     STATE_BYTES_OF(struct i8237, pages),
     STATE_FIELDS_END,
 };
@@ -100,8 +100,8 @@ bool i8237_is_ready(const struct i8237 *dma, unsigned channel)
     channel &= 7;
     if (!channel_is_open(dma, channel) || channel_is_cascade(dma, channel))
         return false;
-    return channel > CASCADE_CHANNEL || (channel_is_open(dma, CASCADE_CHANNEL) &&
-                                         channel_is_cascade(dma, CASCADE_CHANNEL));
+    return channel > CASCADE_CHANNEL ||
+           (channel_is_open(dma, CASCADE_CHANNEL) && channel_is_cascade(dma, CASCADE_CHANNEL));
 }
 
 // The guest changed something: tells every device that waits and can go on.
@@ -175,11 +175,10 @@ static size_t dma_transfer(struct i8237 *dma, unsigned channel, uint8_t *buffer,
         size_t run = ch->mode & MODE_DECREMENT ? 1 : 0x10000u - ch->address;
         if (run > units - done)
             run = units - done;
-        uint32_t address = wide ? (page & 0xfe) << 16 | (uint32_t)ch->address << 1
-                                : page << 16 | ch->address;
+        uint32_t address =
+            wide ? (page & 0xfe) << 16 | (uint32_t)ch->address << 1 : page << 16 | ch->address;
         dma_move(dma, address, buffer + (done << wide), run << wide, type);
-        ch->address = (uint16_t)(ch->mode & MODE_DECREMENT ? ch->address - run
-                                                           : ch->address + run);
+        ch->address = (uint16_t)(ch->mode & MODE_DECREMENT ? ch->address - run : ch->address + run);
         done += run;
     }
     bool ends = units == ch->count + (size_t)1;
@@ -194,8 +193,7 @@ static size_t dma_transfer(struct i8237 *dma, unsigned channel, uint8_t *buffer,
 size_t i8237_to_memory(struct i8237 *dma, unsigned channel, const void *buffer, size_t length,
                        bool *terminal_count)
 {
-    return dma_transfer(dma, channel, (uint8_t *)buffer, length, MODE_TYPE_WRITE,
-                        terminal_count);
+    return dma_transfer(dma, channel, (uint8_t *)buffer, length, MODE_TYPE_WRITE, terminal_count);
 }
 
 size_t i8237_from_memory(struct i8237 *dma, unsigned channel, void *buffer, size_t length,
@@ -311,8 +309,7 @@ static uint32_t page_read(void *self, uint32_t offset, unsigned size)
     return ((const struct i8237 *)self)->pages[(offset + 1) & 15];
 }
 
-static const struct port_ops controller_ops = {.read = controller_read,
-                                               .write = controller_write};
+static const struct port_ops controller_ops = {.read = controller_read, .write = controller_write};
 static const struct port_ops page_ops = {.read = page_read, .write = page_write};
 
 void i8237_reset(struct i8237 *dma)
@@ -340,10 +337,9 @@ struct i8237 *i8237_create(struct portio *ports, struct physmem *mem, struct log
     }
     dma->page_range = portio_add(ports, "i8237 pages", 0x81, 15, &page_ops, dma);
     i8237_reset(dma);
-    state_register(registry, &(struct state_section){.name = "i8237",
-                                                     .version = 1,
-                                                     .fields = dma_fields,
-                                                     .object = dma});
+    state_register(registry,
+                   &(struct state_section){
+                       .name = "i8237", .version = 1, .fields = dma_fields, .object = dma});
     return dma;
 }
 

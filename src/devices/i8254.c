@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// 8254 programmable interval timer at ports 0x40-0x43 (82C54 data sheet): six modes, binary and BCD, counter latch,
-// read-back. Counts are computed from the virtual clock, nothing ticks: a counting element is a starting tick, a modulus and
-// the mode's waveform. Only the rising edges of channel 0 need timer events.
-// Left out: the undefined reads of a counter within the one CLK before a new count is loaded (the new count is seen).
+// 8254 programmable interval timer at ports 0x40-0x43 (82C54 data sheet): six modes, binary and
+// BCD, counter latch, read-back. Counts are computed from the virtual clock, nothing ticks: a
+// counting element is a starting tick, a modulus and the mode's waveform. Only the rising edges of
+// channel 0 need timer events. Left out: the undefined reads of a counter within the one CLK before
+// a new count is loaded (the new count is seen).
 #include "devices/i8254.h"
 
 #include <stdlib.h>
@@ -113,7 +114,8 @@ static int64_t channel_phase(const struct i8254_channel *ch, int64_t elapsed)
     return phase < 0 ? phase + ch->loaded : phase;
 }
 
-// Mode 2 and 3: lets a count that was written in mid-period take over at the end of that (half) period.
+// Mode 2 and 3: lets a count that was written in mid-period take over at the end of that (half)
+// period.
 static bool channel_swap_due(const struct i8254_channel *ch, int64_t tick)
 {
     return ch->has_next && is_periodic(ch) && ch->running && !ch->frozen && tick >= ch->swap_tick;
@@ -127,7 +129,8 @@ static void channel_swap(struct i8254_channel *ch)
     ch->has_next = false;
 }
 
-// A new count while the element runs: it waits for the end of the period (mode 2) or half period (mode 3).
+// A new count while the element runs: it waits for the end of the period (mode 2) or half period
+// (mode 3).
 static void channel_plan_swap(struct i8254_channel *ch, int64_t tick)
 {
     if (ch->has_next)
@@ -206,7 +209,8 @@ static int64_t channel_last_rise(const struct i8254_channel *ch, int64_t tick)
     }
 }
 
-// The first tick > `tick` that channel 0's line has to hear of: rises, and the falls that are not coalesced into them.
+// The first tick > `tick` that channel 0's line has to hear of: rises, and the falls that are not
+// coalesced into them.
 static int64_t channel_next_edge(const struct i8254_channel *ch, int64_t tick)
 {
     if (!ch->running || ch->frozen)

@@ -13,7 +13,8 @@
 
 struct i8254;
 
-// irq0: the OUT pin of channel 0. A low pulse of one CLK (modes 2, 4) is seen as fall and rise at the rising edge.
+// irq0: the OUT pin of channel 0. A low pulse of one CLK (modes 2, 4) is seen as fall and rise at
+// the rising edge.
 struct i8254 *i8254_create(struct clock *clock, struct portio *ports,
                            struct state_registry *registry, struct irq_line irq0);
 void i8254_destroy(struct i8254 *pit);
@@ -26,7 +27,8 @@ bool i8254_gate(const struct i8254 *pit, unsigned channel);
 // The level of an OUT pin now.
 bool i8254_output(struct i8254 *pit, unsigned channel);
 
-// What a speaker needs to know: frequency of channel 2 in Hz when it makes a square wave or pulses, else 0.
+// What a speaker needs to know: frequency of channel 2 in Hz when it makes a square wave or pulses,
+// else 0.
 uint32_t i8254_frequency(const struct i8254 *pit, unsigned channel);
 
 #endif

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// 8259A programmable interrupt controller, twice, as in the PIIX (82371SB, section "Interrupt controller"): master at 0x20,
-// slave at 0xa0 on the master's IR2, edge/level control registers at 0x4d0 and 0x4d1.
-// An edge request is withdrawn when its input falls before it was acknowledged (8259A data sheet, "Edge and level
-// triggered modes"). Left out: MCS-80 mode, buffered mode, and ICW1's LTIM, which the PIIX replaces with the ELCR.
+// 8259A programmable interrupt controller, twice, as in the PIIX (82371SB, section "Interrupt
+// controller"): master at 0x20, slave at 0xa0 on the master's IR2, edge/level control registers at
+// 0x4d0 and 0x4d1. An edge request is withdrawn when its input falls before it was acknowledged
+// (8259A data sheet, "Edge and level triggered modes"). Left out: MCS-80 mode, buffered mode, and
+// ICW1's LTIM, which the PIIX replaces with the ELCR.
 #include "devices/i8259.h"
 
 #include <stdlib.h>
@@ -211,8 +212,7 @@ static void chip_write_ocw2(struct i8259_chip *chip, uint8_t value)
     int ir = value & 7;
     if (!specific) {
         // In special mask mode masked levels are skipped.
-        ir = highest_of(chip,
-                        chip->special_mask ? chip->isr & (uint8_t)~chip->imr : chip->isr);
+        ir = highest_of(chip, chip->special_mask ? chip->isr & (uint8_t)~chip->imr : chip->isr);
         if (ir < 0)
             return;
     }
@@ -336,7 +336,7 @@ static void chip_reset(struct i8259_chip *chip)
 {
     chip_write_icw1(chip, 0);
     chip->irr = 0;
-    chip->pins &= (uint8_t)~(is_master(chip) ? 1u << CASCADE_IR : 0u);
+    chip->pins &= (uint8_t) ~(is_master(chip) ? 1u << CASCADE_IR : 0u);
     chip->elcr = 0;
     chip->vector_base = 0;
     chip->icw3 = 0;

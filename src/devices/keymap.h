@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Keys by name, as QEMU's sendkey spells them, and the scan codes they have in the three sets of an AT keyboard.
+// Keys by name, as QEMU's sendkey spells them, and the scan codes they have in the three sets of an
+// AT keyboard.
 #ifndef EMU_DEVICES_KEYMAP_H
 #define EMU_DEVICES_KEYMAP_H
 
@@ -30,10 +31,12 @@ bool keymap_parse_chord(const char *text, uint8_t *keys, size_t max, size_t *cou
 size_t keymap_count(void);
 const char *keymap_name(size_t index);
 
-// The key that types an ASCII character on a US layout, -1 when none does; *shift says whether Shift is needed.
+// The key that types an ASCII character on a US layout, -1 when none does; *shift says whether
+// Shift is needed.
 int keymap_from_ascii(char c, bool *shift);
 
-// Set 2 code without its E0 prefix (the prefix goes with bit 7 of the key code), 0 when the key has none.
+// Set 2 code without its E0 prefix (the prefix goes with bit 7 of the key code), 0 when the key has
+// none.
 uint8_t keymap_set2(uint8_t key);
 // Set 3 code, 0 when the key has none.
 uint8_t keymap_set3(uint8_t key);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// MC146818A real-time clock (Motorola data sheet; 82371SB, "RTC") at ports 0x70 and 0x71, 128 bytes, with a century byte at 0x32 that
-// the clock keeps. Time follows the virtual clock; registers are computed when they are looked at.
-// The second changes when an update cycle ends; UIP is set for the 244 + 1984 us before.
-// Left out: daylight-saving switching (DSE), the square-wave pin, other time bases than 32768 Hz.
+// MC146818A real-time clock (Motorola data sheet; 82371SB, "RTC") at ports 0x70 and 0x71, 128
+// bytes, with a century byte at 0x32 that the clock keeps. Time follows the virtual clock;
+// registers are computed when they are looked at. The second changes when an update cycle ends; UIP
+// is set for the 244 + 1984 us before. Left out: daylight-saving switching (DSE), the square-wave
+// pin, other time bases than 32768 Hz.
 #include "devices/mc146818.h"
 
 #include <stdlib.h>
@@ -89,7 +90,8 @@ static int64_t floor_div(int64_t a, int64_t b)
     return a % b < 0 ? q - 1 : q;
 }
 
-// Days since 1970-01-01 of a proleptic Gregorian date; years are counted from March so that leap days come last.
+// Days since 1970-01-01 of a proleptic Gregorian date; years are counted from March so that leap
+// days come last.
 static int64_t days_from_civil(int64_t year, unsigned month, unsigned day)
 {
     year -= month <= 2;
@@ -202,12 +204,13 @@ static void rtc_show(struct mc146818 *rtc)
     rtc->cmos[RTC_CENTURY] = rtc_encode(rtc, year / 100);
 }
 
-// The running time becomes what the registers show, `fraction` ns into the second. Fields out of range carry over.
+// The running time becomes what the registers show, `fraction` ns into the second. Fields out of
+// range carry over.
 static void rtc_take(struct mc146818 *rtc, int64_t fraction)
 {
     unsigned month = rtc_decode(rtc, rtc->cmos[RTC_MONTH]);
-    unsigned year = rtc_decode(rtc, rtc->cmos[RTC_CENTURY]) * 100 +
-                    rtc_decode(rtc, rtc->cmos[RTC_YEAR]);
+    unsigned year =
+        rtc_decode(rtc, rtc->cmos[RTC_CENTURY]) * 100 + rtc_decode(rtc, rtc->cmos[RTC_YEAR]);
     month = month < 1 ? 1 : month > 12 ? 12 : month;
     int64_t days = days_from_civil(year, month, rtc_decode(rtc, rtc->cmos[RTC_DAY_OF_MONTH]));
     int64_t second = days * SECONDS_A_DAY +
@@ -227,10 +230,12 @@ static bool alarm_matches(uint8_t alarm, uint8_t shown)
     return (alarm & ALARM_ANY) == ALARM_ANY || alarm == shown;
 }
 
-// The first second after `second` at which the alarm goes off, or INT64_MAX when its registers match no time of day.
+// The first second after `second` at which the alarm goes off, or INT64_MAX when its registers
+// match no time of day.
 static int64_t rtc_next_alarm(const struct mc146818 *rtc, int64_t second)
 {
-    // At most: the rest of an hour's minutes, a day's hours, then minutes and seconds of the right one.
+    // At most: the rest of an hour's minutes, a day's hours, then minutes and seconds of the right
+    // one.
     int64_t at = second + 1;
     for (int i = 0; i < 300; i++) {
         unsigned of_day = (unsigned)(at - floor_div(at, SECONDS_A_DAY) * SECONDS_A_DAY);
@@ -294,7 +299,8 @@ static void rtc_catch_up(struct mc146818 *rtc)
     rtc_update_irq(rtc);
 }
 
-// Asks to be called when the next enabled interrupt comes. While one is pending nothing more can be seen on the pin.
+// Asks to be called when the next enabled interrupt comes. While one is pending nothing more can be
+// seen on the pin.
 static void rtc_arm(struct mc146818 *rtc)
 {
     int64_t deadline = CLOCK_NEVER; // counted from base_ns
@@ -302,10 +308,8 @@ static void rtc_arm(struct mc146818 *rtc)
     if (rtc_runs(rtc)) {
         if (enables & REG_B_UIE)
             deadline = (rtc->seen_second + 1 - rtc->base_second) * NANOSECONDS_PER_SECOND;
-        int64_t alarm =
-            enables & REG_B_AIE ? rtc_next_alarm(rtc, rtc->seen_second) : INT64_MAX;
-        if (alarm != INT64_MAX &&
-            (alarm - rtc->base_second) * NANOSECONDS_PER_SECOND < deadline)
+        int64_t alarm = enables & REG_B_AIE ? rtc_next_alarm(rtc, rtc->seen_second) : INT64_MAX;
+        if (alarm != INT64_MAX && (alarm - rtc->base_second) * NANOSECONDS_PER_SECOND < deadline)
             deadline = (alarm - rtc->base_second) * NANOSECONDS_PER_SECOND;
     }
     int64_t period = rtc_period(rtc);

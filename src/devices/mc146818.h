@@ -13,14 +13,16 @@
 
 struct mc146818;
 
-// base_seconds: what the clock shows at power-on, in seconds since 1970-01-01 00:00 (already in the zone the guest shall see).
+// base_seconds: what the clock shows at power-on, in seconds since 1970-01-01 00:00 (already in the
+// zone the guest shall see).
 struct mc146818 *mc146818_create(struct clock *clock, struct portio *ports,
                                  struct state_registry *registry, int64_t base_seconds,
                                  struct irq_line irq8);
 void mc146818_destroy(struct mc146818 *rtc);
 void mc146818_reset(struct mc146818 *rtc); // RESET#: the battery-backed contents stay
 
-// The memory behind the ports, for whoever builds the machine: memory size, drive types, boot order.
+// The memory behind the ports, for whoever builds the machine: memory size, drive types, boot
+// order.
 uint8_t mc146818_get(struct mc146818 *rtc, unsigned index);
 void mc146818_set(struct mc146818 *rtc, unsigned index, uint8_t value);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// NMI status and control register at port 0x61 (82371SB, "NMISC"): the gate and output of timer channel 2, the speaker's data
-// gate, the refresh toggle. Parity and IOCHK# errors do not occur; their enable bits are kept.
+// NMI status and control register at port 0x61 (82371SB, "NMISC"): the gate and output of timer
+// channel 2, the speaker's data gate, the refresh toggle. Parity and IOCHK# errors do not occur;
+// their enable bits are kept.
 #include "devices/port61.h"
 
 #include <stdlib.h>
@@ -62,10 +63,9 @@ struct port61 *port61_create(struct clock *clock, struct portio *ports,
     port->pit = pit;
     port->registry = registry;
     port->range = portio_add(ports, "port61", 0x61, 1, &port61_ops, port);
-    state_register(registry, &(struct state_section){.name = "port61",
-                                                     .version = 1,
-                                                     .fields = port61_fields,
-                                                     .object = port});
+    state_register(registry,
+                   &(struct state_section){
+                       .name = "port61", .version = 1, .fields = port61_fields, .object = port});
     return port;
 }
 

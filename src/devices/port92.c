@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Port 0x92 of PS/2 and later boards (82371SB, "Port 92"): bit 1 opens A20, a rising bit 0 pulses INIT. The security lock and the
-// disk lamps are left out.
+// Port 0x92 of PS/2 and later boards (82371SB, "Port 92"): bit 1 opens A20, a rising bit 0 pulses
+// INIT. The security lock and the disk lamps are left out.
 #include "devices/port92.h"
 
 #include <stdlib.h>

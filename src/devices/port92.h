@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// System control port A: the A20 gate and fast reset. The gate has one state; the keyboard controller's A20 pin drives it too.
+// System control port A: the A20 gate and fast reset. The gate has one state; the keyboard
+// controller's A20 pin drives it too.
 #ifndef EMU_DEVICES_PORT92_H
 #define EMU_DEVICES_PORT92_H
 

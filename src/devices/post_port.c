@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// POST codes at port 0x80, logged under the category `post`; a read gives the last one, since the port is also an unused page
-// register of the DMA controller. Linux writes here for its I/O delays.
+// POST codes at port 0x80, logged under the category `post`; a read gives the last one, since the
+// port is also an unused page register of the DMA controller. Linux writes here for its I/O delays.
 #include "devices/post_port.h"
 
 #include <stdlib.h>
@@ -49,10 +49,9 @@ struct post_port *post_port_create(struct portio *ports, struct log *log,
     post->log = log;
     post->registry = registry;
     post->range = portio_add(ports, "post", 0x80, 1, &post_ops, post);
-    state_register(registry, &(struct state_section){.name = "post",
-                                                     .version = 1,
-                                                     .fields = post_fields,
-                                                     .object = post});
+    state_register(registry,
+                   &(struct state_section){
+                       .name = "post", .version = 1, .fields = post_fields, .object = post});
     return post;
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// IBM PS/2 keyboard (PS/2 hardware interface technical reference, "Keyboards"): commands and scan code sets 1, 2 and 3.
-// Left out: typematic repeat, the fake shifts around E0 keys under Num Lock, the overrun code (keys that do not fit are
-// refused whole), and the delays of the wire: a reply is there at once.
+// IBM PS/2 keyboard (PS/2 hardware interface technical reference, "Keyboards"): commands and scan
+// code sets 1, 2 and 3. Left out: typematic repeat, the fake shifts around E0 keys under Num Lock,
+// the overrun code (keys that do not fit are refused whole), and the delays of the wire: a reply is
+// there at once.
 #include "devices/ps2_keyboard.h"
 
 #include <stdlib.h>
@@ -40,9 +41,9 @@ struct ps2_keyboard {
     uint8_t set;
     uint8_t leds;
     uint8_t rate;
-    uint8_t command; // that waits for its parameter, 0: none
-    uint8_t last;    // for RESEND
-    uint8_t shifts;  // modifiers that are down: they change Print and Pause
+    uint8_t command;        // that waits for its parameter, 0: none
+    uint8_t last;           // for RESEND
+    uint8_t shifts;         // modifiers that are down: they change Print and Pause
     uint8_t set3_break[32]; // bit per set 3 code: releases are reported
     struct irq_line ready;
     struct state_registry *registry;
@@ -209,7 +210,8 @@ static void kbd_command(struct ps2_keyboard *kbd, uint8_t byte)
 void ps2_keyboard_write(struct ps2_keyboard *kbd, uint8_t byte)
 {
     uint8_t command = kbd->command;
-    // A new command takes the place of what was unanswered. RESEND asks for the last byte once more, whatever it was.
+    // A new command takes the place of what was unanswered. RESEND asks for the last byte once
+    // more, whatever it was.
     if (byte != KBD_RESEND)
         fifo_clear(&kbd->replies);
     kbd->command = 0;

@@ -16,8 +16,8 @@ struct ps2_keyboard *ps2_keyboard_create(struct state_registry *registry, struct
 void ps2_keyboard_destroy(struct ps2_keyboard *kbd);
 void ps2_keyboard_reset(struct ps2_keyboard *kbd);
 
-// The host's side: presses or releases a key (a key code of devices/keymap.h). False: the key was lost, because the
-// buffer is full or the guest has disabled scanning.
+// The host's side: presses or releases a key (a key code of devices/keymap.h). False: the key was
+// lost, because the buffer is full or the guest has disabled scanning.
 bool ps2_keyboard_key(struct ps2_keyboard *kbd, uint8_t key, bool down);
 uint8_t ps2_keyboard_leds(const struct ps2_keyboard *kbd);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// PS/2 mouse (PS/2 hardware interface technical reference, "Mouse"), with a wheel after the sample rates 200, 100, 80 and with five
-// buttons after 200, 200, 80. Left out: the sample rate does not limit reports; a report is made when the guest has taken the one before.
+// PS/2 mouse (PS/2 hardware interface technical reference, "Mouse"), with a wheel after the sample
+// rates 200, 100, 80 and with five buttons after 200, 200, 80. Left out: the sample rate does not
+// limit reports; a report is made when the guest has taken the one before.
 #include "devices/ps2_mouse.h"
 
 #include <stdlib.h>
@@ -97,8 +98,8 @@ static void mouse_report(struct ps2_mouse *mouse, struct fifo *fifo)
     mouse->reported_buttons = mouse->buttons;
     int x = clamp(mouse_scale(mouse, dx), -255, 255);
     int y = clamp(mouse_scale(mouse, -dy), -255, 255); // the mouse counts upwards
-    fifo_push(fifo, (uint8_t)((mouse->buttons & 7) | 0x08 | (x < 0 ? 0x10 : 0) |
-                              (y < 0 ? 0x20 : 0)));
+    fifo_push(fifo,
+              (uint8_t)((mouse->buttons & 7) | 0x08 | (x < 0 ? 0x10 : 0) | (y < 0 ? 0x20 : 0)));
     fifo_push(fifo, (uint8_t)x);
     fifo_push(fifo, (uint8_t)y);
     if (mouse->id == ID_WHEEL)
@@ -159,6 +160,7 @@ static void mouse_reply(struct ps2_mouse *mouse, uint8_t byte)
 static void mouse_forget(struct ps2_mouse *mouse)
 {
     mouse->dx = mouse->dy = mouse->dz = 0;
+    mouse->reported_buttons = mouse->buttons;
     fifo_clear(&mouse->reports);
 }
 

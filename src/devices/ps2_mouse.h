@@ -22,7 +22,8 @@ struct ps2_mouse *ps2_mouse_create(struct state_registry *registry, struct irq_l
 void ps2_mouse_destroy(struct ps2_mouse *mouse);
 void ps2_mouse_reset(struct ps2_mouse *mouse);
 
-// The host's side: movement to the right, down and of the wheel towards the user, and the buttons that are down now.
+// The host's side: movement to the right, down and of the wheel towards the user, and the buttons
+// that are down now.
 void ps2_mouse_move(struct ps2_mouse *mouse, int dx, int dy, int dz, unsigned buttons);
 
 // The controller's side.

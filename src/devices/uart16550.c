@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// PC16550D universal asynchronous receiver/transmitter with FIFOs (National Semiconductor data sheet).
-// The transmitter takes its time only towards a guest that waits for the interrupt: reading LSR while it is busy finishes the
-// transmission at once. Received bytes arrive as fast as the FIFO takes them.
-// Left out: the line's own parity and framing errors, break output, DMA mode, THR overrun (a full FIFO is sent early), and
-// modem inputs that move: DCD, DSR and CTS are on.
+// PC16550D universal asynchronous receiver/transmitter with FIFOs (National Semiconductor data
+// sheet). The transmitter takes its time only towards a guest that waits for the interrupt: reading
+// LSR while it is busy finishes the transmission at once. Received bytes arrive as fast as the FIFO
+// takes them. Left out: the line's own parity and framing errors, break output, DMA mode, THR
+// overrun (a full FIFO is sent early), and modem inputs that move: DCD, DSR and CTS are on.
 #include "devices/uart16550.h"
 
 #include <stdlib.h>
