@@ -9,7 +9,6 @@
 #define IOAPIC_SIZE 0x1000u
 #define VERSION     (((IOAPIC_PINS - 1) << 16) | 0x11u)
 
-#define RED_DELIVERY_PENDING (1u << 12)
 #define RED_REMOTE_IRR       (1u << 14)
 #define RED_LEVEL            (1u << 15)
 #define RED_MASKED           (1u << 16)
@@ -46,9 +45,8 @@ static void pin_service_level(struct ioapic *chip, unsigned pin)
         chip->low[pin] |= RED_REMOTE_IRR;
 }
 
-void ioapic_set_pin(void *self, unsigned n, bool level)
+void ioapic_set_irq(struct ioapic *chip, unsigned n, bool level)
 {
-    struct ioapic *chip = self;
 
     if (n >= IOAPIC_PINS)
         return;

@@ -14,9 +14,9 @@ struct ioapic *ioapic_create(struct physmem *mem, struct log *log, struct state_
 void ioapic_destroy(struct ioapic *chip);
 void ioapic_reset(struct ioapic *chip);
 
-// An irq_line target: n is the pin. Board wiring: ISA interrupt n to pin n, but IRQ0 (the 8254) to pin 2 and nothing to
+// Pin n. Board wiring: ISA interrupt n to pin n, but IRQ0 (the 8254) to pin 2 and nothing to
 // pin 0 (or the 8259 pair's INTR, for the ExtINT way).
-void ioapic_set_pin(void *chip, unsigned n, bool level);
+void ioapic_set_irq(struct ioapic *chip, unsigned n, bool level);
 
 void ioapic_describe(const struct ioapic *chip, FILE *out); // `info irq`, `info pic`
 

@@ -189,9 +189,8 @@ static void deliver_local(struct lapic *apic, enum lvt n)
     }
 }
 
-void lapic_set_lint0(void *self, unsigned n, bool level)
+void lapic_set_lint0(struct lapic *apic, bool level)
 {
-    struct lapic *apic = self;
     bool edge = level && !apic->lint[0];
 
     apic->lint[0] = level;
@@ -200,9 +199,8 @@ void lapic_set_lint0(void *self, unsigned n, bool level)
     update(apic);
 }
 
-void lapic_set_lint1(void *self, unsigned n, bool level)
+void lapic_set_lint1(struct lapic *apic, bool level)
 {
-    struct lapic *apic = self;
     bool edge = level && !apic->lint[1];
 
     apic->lint[1] = level;
@@ -223,7 +221,7 @@ int lapic_acknowledge(struct lapic *apic)
         bit_set(apic->isr, (uint8_t)vector);
     } else if (extint_waits(apic)) {
         apic->extint_message = false;
-        vector = apic->config.extint ? apic->config.extint(apic->config.extint_self) : 0;
+        vector = apic->config.extint_acknowledge ? apic->config.extint_acknowledge(apic->config.self) : 0;
     } else {
         vector = (int)(apic->svr & 0xff);
     }
@@ -541,12 +539,12 @@ static void reset_registers(struct lapic *apic)
     apic->lvt[LVT_LINT0] = APIC_EXTINT << 8;
 }
 
-uint64_t lapic_base_msr(const struct lapic *apic)
+uint64_t lapic_get_base(const struct lapic *apic)
 {
     return apic->base;
 }
 
-bool lapic_set_base_msr(struct lapic *apic, uint64_t value)
+bool lapic_set_base(struct lapic *apic, uint64_t value)
 {
     bool was = lapic_is_enabled(apic);
 
@@ -591,13 +589,13 @@ static bool lapic_after_load(void *object, struct error *err)
 {
     struct lapic *apic = object;
 
-    if ((apic->base & BASE_RESERVED) || apic->timer_start < 0 || apic->timer_start > clock_now(apic->clock))
+    if ((apic->base & BASE_RESERVED) || apic->timer_start < 0 || apic->timer_start > INT64_MAX / 4)
         return error_set(err, "snapshot: local APIC: state out of range");
     update_window(apic);
     return true;
 }
 
-struct lapic *lapic_create(struct physmem *mem, struct clock *clock, struct log *log,
+struct lapic *lapic_create(struct clock *clock, struct physmem *mem, struct log *log,
                            struct state_registry *registry, const struct lapic_config *config)
 {
     struct lapic *apic = xcalloc(1, sizeof *apic);

@@ -79,7 +79,7 @@ static void pm_timer(void *self)
     pm_update(self);
 }
 
-void piix4_pm_press_power_button(struct piix4_pm *pm)
+void piix4_pm_power_button(struct piix4_pm *pm)
 {
     pm->status |= PWRBTN;
     pm_update(pm);

@@ -21,6 +21,6 @@ void piix4_pm_destroy(struct piix4_pm *pm);
 void piix4_pm_reset(struct piix4_pm *pm);
 
 // system_powerdown: a press of the power button.
-void piix4_pm_press_power_button(struct piix4_pm *pm);
+void piix4_pm_power_button(struct piix4_pm *pm);
 
 #endif
