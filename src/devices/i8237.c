@@ -126,7 +126,7 @@ void i8237_set_request(struct i8237 *dma, unsigned channel, bool level)
     dma->controller[channel >> 2 & 1].channel[channel & 3].request = level;
 }
 
-// One run of the buffer that is contiguous in memory; `units` transfers of `width` bytes.
+// One run of the buffer that is contiguous in memory.
 static void dma_move(struct i8237 *dma, uint32_t address, uint8_t *buffer, size_t length,
                      uint8_t type)
 {
