@@ -19,7 +19,7 @@
 #include "devices/post_port.h"
 #include "devices/uart16550.h"
 
-enum { STEPS = 300000, SNAPSHOT_EVERY = 20000 };
+enum { STEPS = 2000000, SNAPSHOT_EVERY = 50000 };
 
 struct board {
     struct bench b;
