@@ -28,9 +28,10 @@
 #include "devices/uart16550.h"
 #include "devices/vga.h"
 
-#define LOW_RAM_SIZE  0xa0000u
-#define HIGH_RAM_BASE 0x100000u
-#define ISA_ROM_SIZE  0x20000u // what of the firmware stands below 1 MiB
+#define LOW_RAM_SIZE   0xa0000u
+#define HIGH_RAM_BASE  0x100000u
+#define ISA_ROM_SIZE   0x20000u // what of the firmware stands below 1 MiB
+#define SERIAL_SPEEDUP 16u // a wire faster than the programmed rate: nobody waits for a console
 
 // Several drivers share an ISA interrupt: the chip that owns it, and the PCI router.
 enum irq_driver { DRIVER_CHIP = 1, DRIVER_PCI = 2 };
@@ -182,7 +183,8 @@ static void create_isa(struct pc *pc, const struct pc_config *config)
         struct uart16550_config uart = {.name = serial[i].name,
                                         .base = serial[i].base,
                                         .irq = isa_irq(pc, serial[i].irq),
-                                        .chardev = config->serials[i]};
+                                        .chardev = config->serials[i],
+                                        .speedup = SERIAL_SPEEDUP};
         pc->uart[i] = uart16550_create(pc->clock, pc->ports, pc->registry, &uart);
     }
     pc->debugcon = debugcon_create(pc->ports, DEBUGCON_PORT, config->debugcon);
