@@ -47,7 +47,6 @@ static void pin_service_level(struct ioapic *chip, unsigned pin)
 
 void ioapic_set_irq(struct ioapic *chip, unsigned n, bool level)
 {
-
     if (n >= IOAPIC_PINS)
         return;
     bool edge = level && !(chip->lines >> n & 1);
