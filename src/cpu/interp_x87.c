@@ -207,7 +207,7 @@ void x87_compare_i16(struct cpu *cpu, const struct insn *insn)
 }
 
 // FCOMI and FUCOMI: the result goes to ZF, PF and CF as C3, C2 and C0 would have it; OF, SF and AF
-// are cleared.
+// are cleared. Intel processors clear C1, others keep it: when it is set, the host decides.
 static void compare_flags(struct cpu *cpu, const struct insn *insn, unsigned code)
 {
     struct fpu_state *state = &cpu->fpu;
@@ -216,10 +216,10 @@ static void compare_flags(struct cpu *cpu, const struct insn *insn, unsigned cod
     uint32_t flags = flags_get(cpu);
     uint16_t status = 0;
     bool done = false;
-    if (has_both(state, insn->rm)) {
+    if (has_both(state, insn->rm) && !(state->status & FPU_C1)) {
         status = fpu_host_compare(&state->st[0], &state->st[insn->rm],
                                   fpu_routine_register(code >> 8, code & 0xff));
-        done = fpu_take_status(state, status & ~(unsigned)FPU_CONDITIONS, FPU_C1);
+        done = fpu_take_status(state, status, 0);
     }
     if (done) {
         flags = (status & FPU_C0 ? FLAG_CF : 0) | (status & FPU_C2 ? FLAG_PF : 0) |
@@ -316,7 +316,9 @@ void x87_binary_st1(struct cpu *cpu, const struct insn *insn)
         uint16_t status = fpu_host_binary(&state->st[0], &state->st[1], result,
                                           fpu_routine_register(0xd9, insn->modrm));
         fpu_leave_control(control);
-        done = fpu_take_status(state, status, conditions);
+        // The condition codes of a remainder that is a NaN are the processor's own.
+        if ((load_le16(result + 8) & 0x7fff) != 0x7fff)
+            done = fpu_take_status(state, status, conditions);
     }
     if (done)
         fpu_set_register(state, 0, result);

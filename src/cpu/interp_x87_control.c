@@ -79,19 +79,30 @@ void x87_fdecstp(struct cpu *cpu, const struct insn *insn)
     step_stack(cpu, insn, 7);
 }
 
+// FFREE and FFREEP. What becomes of C1 differs between processors: when it is set, the host
+// decides.
+static void free_register(struct cpu *cpu, const struct insn *insn, unsigned escape)
+{
+    struct fpu_state *state = &cpu->fpu;
+    fpu_begin(cpu);
+    if (state->status & FPU_C1) {
+        fpu_exact_register(cpu, insn, escape, insn->modrm);
+    } else {
+        state->tags &= (uint8_t)~fpu_tag_bit(state, insn->rm);
+        if (escape == 0xdf)
+            fpu_pop(state);
+    }
+    fpu_note(cpu, insn);
+}
+
 void x87_ffree(struct cpu *cpu, const struct insn *insn)
 {
-    fpu_begin(cpu);
-    cpu->fpu.tags &= (uint8_t)~fpu_tag_bit(&cpu->fpu, insn->rm);
-    fpu_note(cpu, insn);
+    free_register(cpu, insn, 0xdd);
 }
 
 void x87_ffreep(struct cpu *cpu, const struct insn *insn)
 {
-    fpu_begin(cpu);
-    cpu->fpu.tags &= (uint8_t)~fpu_tag_bit(&cpu->fpu, insn->rm);
-    fpu_pop(&cpu->fpu);
-    fpu_note(cpu, insn);
+    free_register(cpu, insn, 0xdf);
 }
 
 // The environment: 14 or 28 bytes by operand size; real and virtual-8086 mode keep linear pointers

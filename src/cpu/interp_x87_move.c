@@ -174,7 +174,8 @@ void x87_constant(struct cpu *cpu, const struct insn *insn)
     fpu_note(cpu, insn);
 }
 
-// FST and FSTP to a register, with the aliases of FSTP.
+// FST and FSTP to a register, with the aliases of FSTP: FSTP1 (D9) of an empty ST(0) raises
+// nothing.
 void x87_fst_sti(struct cpu *cpu, const struct insn *insn)
 {
     struct fpu_state *state = &cpu->fpu;
@@ -187,7 +188,7 @@ void x87_fst_sti(struct cpu *cpu, const struct insn *insn)
         if (pops)
             fpu_pop(state);
     } else {
-        fpu_exact_register(cpu, insn, 0xdd, (pops ? 0xd8u : 0xd0u) + insn->rm);
+        fpu_exact_register(cpu, insn, opcode_rows[insn->row].opcode, insn->modrm);
     }
     fpu_note(cpu, insn);
 }

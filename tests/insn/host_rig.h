@@ -171,8 +171,8 @@ static inline bool rig_open(struct rig *rig, uint64_t seed)
         cpu->segs[i].attributes |= DESC_DB | DESC_G;
     }
     cpu_update_mode(cpu);
-    rig->code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS,
-                     -1, 0);
+    rig->code =
+        mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     rig->area = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     rig->native = aligned_alloc(64, (sizeof *rig->native + 63) & ~63u);
     struct sigaction action = {.sa_sigaction = rig_on_signal, .sa_flags = SA_SIGINFO | SA_NODEFER};
@@ -366,8 +366,8 @@ static inline bool rig_operand_is(const struct opcode_row *row, unsigned operand
     return row->operand[0] == operand || row->operand[1] == operand || row->operand[2] == operand;
 }
 
-// The memory form with [EBX], or the register form with registers other than ESP and EBX. False
-// when the row has no such form.
+// The memory form with [EBX], or the register form with registers other than ESP, EBX and EDI.
+// False when the row has no such form.
 static inline bool rig_encode(struct rig *rig, enum opcode_id id, bool memory,
                               struct rig_encoding *encoding)
 {
@@ -390,9 +390,9 @@ static inline bool rig_encode(struct rig *rig, enum opcode_id id, bool memory,
         unsigned rm = row->form & FORM_HAS_R ? row->form >> 9 & 7 : rig_below(rig, 8);
         bool reg_is_general = rig_operand_is(row, OPND_Gd);
         bool rm_is_general = rig_operand_is(row, OPND_Ed) || rig_operand_is(row, OPND_Ew);
-        if (reg_is_general && (reg == REG_ESP || reg == REG_EBX))
+        if (reg_is_general && (reg == REG_ESP || reg == REG_EBX || reg == REG_EDI))
             reg = REG_EDX;
-        if (rm_is_general && (rm == REG_ESP || rm == REG_EBX))
+        if (rm_is_general && (rm == REG_ESP || rm == REG_EBX || rm == REG_EDI))
             rm = REG_ECX;
         encoding->modrm = reg << 3 | (memory ? REG_EBX : 0xc0 | rm);
         *p++ = (uint8_t)encoding->modrm;
