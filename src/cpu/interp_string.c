@@ -119,6 +119,12 @@ ALWAYS_INLINE uint32_t smallest(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
+// All bytes of the value are the same.
+ALWAYS_INLINE bool is_one_byte(uint32_t value, unsigned size)
+{
+    return (value & size_mask(size)) == (value & 0xff) * (0x01010101u & size_mask(size));
+}
+
 // The bulk steps: at most `count` elements, DF clear; return how many were done, 0 when the next
 // one needs the slow path.
 ALWAYS_INLINE uint32_t movs_bulk(struct cpu *cpu, const struct string_state *s, uint32_t count,
@@ -149,8 +155,8 @@ ALWAYS_INLINE uint32_t stos_bulk(struct cpu *cpu, const struct string_state *s, 
     if (n == 0)
         return 0;
     uint32_t value = cpu->regs[REG_EAX];
-    if (size == 1)
-        memset(to, (int)(value & 0xff), n);
+    if (size == 1 || is_one_byte(value, size))
+        memset(to, (int)(value & 0xff), (size_t)n * size);
     else
         for (uint32_t i = 0; i < n; i++)
             element_store(to + (size_t)i * size, value, size);

@@ -39,7 +39,7 @@ struct host32_state {
 struct host32 {
     struct host32_state *state;
     uint8_t *code;
-    uint32_t exit64; // address of the 64-bit half of the way back
+    uint8_t signal_stack[65536];
 };
 
 void host32_enter(uint64_t *saved_rsp, uint64_t *resume, void *entry);
@@ -106,9 +106,9 @@ static inline uint8_t *host32_emit_regs(uint8_t *p, bool load)
 
 // Takes the signals of faults; cmocka puts its own handlers in place before each test, so that the
 // test itself calls this.
-static inline void host32_catch_faults(void)
+static inline void host32_catch_faults(struct host32 *host)
 {
-    stack_t stack = {.ss_sp = malloc(65536), .ss_size = 65536};
+    stack_t stack = {.ss_sp = host->signal_stack, .ss_size = sizeof host->signal_stack};
     sigaltstack(&stack, NULL);
     struct sigaction action = {.sa_sigaction = host32_on_fault,
                                .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};

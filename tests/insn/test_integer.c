@@ -228,7 +228,7 @@ static void test_against_host(void **state)
     struct fixture *f = *state;
     unsigned failures = 0;
     unsigned rows = 0;
-    host32_catch_faults();
+    host32_catch_faults(&f->host);
     for (unsigned id = 1; id <= OPCODE_BSWAP; id++) { // the integer rows come first
         if (!is_user_integer(&opcode_rows[id]))
             continue;

@@ -329,7 +329,8 @@ static void test_overlap(void **state)
             cpu->regs[REG_ESI] = 0x600100;
             cpu->regs[REG_EDI] = 0x600100 + (uint32_t)distance;
             cpu->regs[REG_ECX] = 0x40;
-            assert_int_equal(guest32_step(g, (const uint8_t *)forms[form].bytes, 15), -1);
+            assert_int_equal(
+                guest32_step(g, (const uint8_t *)forms[form].bytes, forms[form].length), -1);
             assert_memory_equal(g->ram + 0x600000, expected, sizeof expected);
         }
     }
