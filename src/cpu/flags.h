@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 // The interpreter's lazy arithmetic flags, in two words:
 //   flags_result  the result, sign-extended to 32 bits: ZF = (result == 0), SF = its sign, PF =
-//   parity of its low byte flags_aux     CF, AF and OF at their places in EFLAGS; bit FLAG_SF
-//   inverts SF; bits 16-23 are exclusive-ored into the parity byte
+//                 parity of its low byte
+//   flags_aux     CF, AF and OF at their places in EFLAGS; bit FLAG_SF inverts SF; bits 16-23 are
+//                 exclusive-ored into the parity byte
+// Instructions that keep some of the six change flags_aux only (CF, OF, AF), or go through
+// flags_get and flags_set.
 #ifndef EMU_CPU_FLAGS_H
 #define EMU_CPU_FLAGS_H
 
