@@ -12,10 +12,9 @@
 //
 //   id          makes enum OPCODE_<id>, unique
 //   map         MAP_1 or MAP_0F
-//   opcode      the byte; a row with a register in the low bits (50+r) stands once, with
-//   ATTR_PLUS_R prefix      PFX_ANY, or a mandatory prefix of MMX/SSE (F3 90 is PAUSE): PFX_NONE
-//   (none of 66, F2
-//               and F3), PFX_66, PFX_F3, PFX_F2
+//   opcode      the byte; with ATTR_PLUS_R the first of eight, a register in the low bits (50+r)
+//   prefix      PFX_ANY, or a mandatory prefix of MMX and SSE (F3 90 is PAUSE): PFX_NONE (none of
+//               66, F2, F3), PFX_66, PFX_F3, PFX_F2
 //   form        FORM_NO_MODRM | FORM_ANY | FORM_MEM | FORM_REG | FORM_G(n): /n | FORM_MEM_G(n) |
 //               FORM_REG_G(n) | FORM_REG_GR(n, r): exactly this ModRM byte
 //   mnemonic    lower-case string
