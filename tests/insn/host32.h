@@ -87,7 +87,7 @@ static inline uint8_t *host32_emit(uint8_t *p, const char *bytes, size_t length,
 }
 
 #define HOST32_EMIT(p, bytes, operand) host32_emit(p, bytes, sizeof(bytes) - 1, operand)
-#define HOST32_FIELD(field)            (HOST32_AREA + (uint32_t)offsetof(struct host32_state, field))
+#define HOST32_FIELD(field)            (HOST32_AREA + offsetof(struct host32_state, field))
 
 // One EAX-first list of "mov reg, [abs]" (load) and "mov [abs], reg" opcodes; ESP last.
 static inline uint8_t *host32_emit_regs(uint8_t *p, bool load)
