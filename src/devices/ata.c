@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
-// The commands of an ATA disk: PIO, MULTIPLE and DMA transfers in CHS, LBA28 and LBA48, and the rest of the general feature set.
-// ATA/ATAPI-6 (T13 1410D), clause 8. Left out: security, host protected area changes, overlap, tagged queueing, read/write long:
-// those commands abort.
+// The commands of an ATA disk: PIO, MULTIPLE and DMA transfers in CHS, LBA28 and LBA48, and the
+// rest of the general feature set. ATA/ATAPI-6 (T13 1410D), clause 8. Left out: security, host
+// protected area changes, overlap, tagged queueing, read/write long: those commands abort.
 #include "devices/ide_internal.h"
 
 #include <stdlib.h>
 
-#define SECTOR            BLOCK_SECTOR_SIZE
-#define BUFFER_SECTORS    (IDE_BUFFER_SIZE / SECTOR)
-#define MULTIPLE_MAX      16u
+#define SECTOR         BLOCK_SECTOR_SIZE
+#define BUFFER_SECTORS (IDE_BUFFER_SIZE / SECTOR)
+#define MULTIPLE_MAX   16u
 
 enum ata_code {
     ATA_NOP = 0x00,
@@ -86,7 +86,8 @@ static void address_set(struct ide_drive *drive, uint64_t lba)
 // UINT64_MAX: not an address of this disk in the geometry that is set.
 static uint64_t address_get(const struct ide_drive *drive)
 {
-    uint64_t low = (uint64_t)drive->now.lba_high << 16 | drive->now.lba_mid << 8 | drive->now.lba_low;
+    uint64_t low =
+        (uint64_t)drive->now.lba_high << 16 | drive->now.lba_mid << 8 | drive->now.lba_low;
 
     if (drive->wide)
         return (uint64_t)drive->previous.lba_high << 40 | (uint64_t)drive->previous.lba_mid << 32 |
@@ -182,7 +183,8 @@ static void act_read_block(struct ide_drive *drive)
     ide_drive_raise(drive);
 }
 
-// Stores n sectors; without write cache they are durable before the command ends. False: reported or waiting.
+// Stores n sectors; without write cache they are durable before the command ends. False: reported
+// or waiting.
 static bool store(struct ide_drive *drive, uint64_t lba, uint32_t n, const uint8_t *data)
 {
     int error = block_image_write(drive->image, lba, n, data);
@@ -255,14 +257,16 @@ static bool dma_round(struct ide_drive *drive, struct prd_walk *walk, uint64_t l
     }
     if (moved == bytes)
         return true;
-    // The descriptors are shorter than the command: the bus master stops, the drive gives up without an interrupt.
+    // The descriptors are shorter than the command: the bus master stops, the drive gives up
+    // without an interrupt.
     bm_end(walk, drive->channel, false);
     drive->action = IDE_IDLE;
     drive->status = ATA_STATUS_DRDY | ATA_STATUS_DSC;
     return false;
 }
 
-// A retry after "host full" does the whole command again: the descriptors and the sectors are the same.
+// A retry after "host full" does the whole command again: the descriptors and the sectors are the
+// same.
 static void act_dma(struct ide_drive *drive)
 {
     struct prd_walk walk;
@@ -385,7 +389,8 @@ static void command_power(struct ide_drive *drive, uint8_t command)
     if (command == ATA_CHECK_POWER)
         drive->now.count = drive->standby ? 0x00 : 0xff;
     else
-        drive->standby = command == ATA_STANDBY_NOW || command == ATA_STANDBY || command == ATA_SLEEP;
+        drive->standby =
+            command == ATA_STANDBY_NOW || command == ATA_STANDBY || command == ATA_SLEEP;
     ide_drive_schedule(drive, drive->standby && command != ATA_CHECK_POWER ? IDE_FLUSH : IDE_END);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What drives say about themselves: IDENTIFY DEVICE, IDENTIFY PACKET DEVICE (ATA/ATAPI-6, 8.15 and 8.16) and a healthy SMART.
+// What drives say about themselves: IDENTIFY DEVICE, IDENTIFY PACKET DEVICE (ATA/ATAPI-6, 8.15
+// and 8.16) and a healthy SMART.
 #include "devices/ide_internal.h"
 
 #define FIRMWARE "1.0"
@@ -18,7 +19,8 @@ static void put_string(uint8_t *data, unsigned word, unsigned words, const char 
         data[2 * word + (i ^ 1)] = i < length ? (uint8_t)text[i] : ' ';
 }
 
-// The mode that SET FEATURES chose is marked in the high byte of word 63 (multiword DMA) or 88 (Ultra DMA).
+// The mode that SET FEATURES chose is marked in the high byte of word 63 (multiword DMA) or 88
+// (Ultra DMA).
 static void put_modes(const struct ide_drive *drive, uint8_t *data)
 {
     uint8_t mode = drive->transfer_mode;
@@ -31,7 +33,7 @@ static void put_modes(const struct ide_drive *drive, uint8_t *data)
         put(data, i, 120); // cycle times, ns
     put(data, 88, 0x003f | ((mode & 0xf8) == 0x40 ? selected : 0));
     put(data, 93, drive->unit ? 0x6b00 : 0x600b); // 80-wire cable, device number by jumper
-    put(data, 80, 0x7e); // ATA-1 to ATA/ATAPI-6
+    put(data, 80, 0x7e);                          // ATA-1 to ATA/ATAPI-6
     put(data, 81, 0x19);
 }
 
@@ -67,8 +69,9 @@ void ata_identify(const struct ide_drive *drive, uint8_t data[512])
     put(data, 82, 0x0069); // look-ahead, write cache, power management, SMART
     put(data, 83, 0x7400); // FLUSH CACHE (EXT), 48-bit addresses
     put(data, 84, 0x4000);
-    put(data, 85, 0x0008 | (drive->smart ? 1 : 0) | (drive->write_cache ? 0x20 : 0) |
-                      (drive->look_ahead ? 0x40 : 0));
+    put(data, 85,
+        0x0008 | (drive->smart ? 1 : 0) | (drive->write_cache ? 0x20 : 0) |
+            (drive->look_ahead ? 0x40 : 0));
     put(data, 86, 0x3400);
     put(data, 87, 0x4000);
     for (unsigned i = 0; i < 4; i++)
@@ -141,7 +144,8 @@ void ata_smart(struct ide_drive *drive)
 {
     uint8_t feature = drive->now.feature;
 
-    if (drive->now.lba_mid != 0x4f || drive->now.lba_high != 0xc2 || (!drive->smart && feature != 0xd8)) {
+    if (drive->now.lba_mid != 0x4f || drive->now.lba_high != 0xc2 ||
+        (!drive->smart && feature != 0xd8)) {
         ide_drive_fail(drive, ATA_ERROR_ABRT);
         return;
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The ATAPI CD-ROM: the PACKET protocol in PIO and DMA, sense data, tray and media change, reads of 2048-byte sectors.
-// ATA/ATAPI-6 clause 9.8, MMC-3 and SPC-2. Left out: audio, raw sector formats, writing: those packets are refused with sense data.
+// The ATAPI CD-ROM: the PACKET protocol in PIO and DMA, sense data, tray and media change, reads of
+// 2048-byte sectors. ATA/ATAPI-6 clause 9.8, MMC-3 and SPC-2. Left out: audio, raw sector formats,
+// writing: those packets are refused with sense data.
 #include "devices/ide_internal.h"
 
 #include <stdlib.h>
@@ -9,7 +10,13 @@
 #define BUFFER_SECTORS (IDE_BUFFER_SIZE / CD_SECTOR_SIZE)
 
 enum { ATAPI_CD = 1, ATAPI_IO = 2 }; // interrupt reason, in the count register
-enum { SENSE_NONE = 0, SENSE_NOT_READY = 2, SENSE_MEDIUM = 3, SENSE_ILLEGAL = 5, SENSE_ATTENTION = 6 };
+enum {
+    SENSE_NONE = 0,
+    SENSE_NOT_READY = 2,
+    SENSE_MEDIUM = 3,
+    SENSE_ILLEGAL = 5,
+    SENSE_ATTENTION = 6
+};
 
 enum packet_code {
     TEST_UNIT_READY = 0x00,
@@ -118,7 +125,8 @@ static bool packet_refill(struct ide_drive *drive)
     if (n == 0)
         return false;
     if (drive->packet_lba >= atapi_sectors(drive) || n > atapi_sectors(drive) - drive->packet_lba ||
-        block_image_read(drive->image, (uint64_t)drive->packet_lba * 4, n * 4, drive->buffer) != 0) {
+        block_image_read(drive->image, (uint64_t)drive->packet_lba * 4, n * 4, drive->buffer) !=
+            0) {
         packet_fail(drive, SENSE_MEDIUM, 0x11, 0);
         return false;
     }
@@ -404,7 +412,8 @@ void atapi_act(struct ide_drive *drive)
     }
 }
 
-// PACKET: device 0 of the PIO protocol asks for the packet without an interrupt (identify word 0 says "within 50 us").
+// PACKET: device 0 of the PIO protocol asks for the packet without an interrupt (identify word 0
+// says "within 50 us").
 static void command_packet(struct ide_drive *drive)
 {
     uint32_t limit = (uint32_t)drive->now.lba_high << 8 | drive->now.lba_mid;
@@ -426,8 +435,8 @@ static void command_set_features(struct ide_drive *drive)
 {
     uint8_t mode = drive->now.count;
 
-    if (drive->now.feature == 0x03 && (mode <= 0x0c || (mode >= 0x20 && mode <= 0x22) ||
-                                       (mode >= 0x40 && mode <= 0x45))) {
+    if (drive->now.feature == 0x03 &&
+        (mode <= 0x0c || (mode >= 0x20 && mode <= 0x22) || (mode >= 0x40 && mode <= 0x45))) {
         if (mode >= 0x20)
             drive->transfer_mode = mode;
         ide_drive_schedule(drive, IDE_END);

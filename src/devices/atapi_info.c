@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Answers of the CD-ROM drive that describe drive and medium: one data track, one session. MMC-3, SPC-2.
+// Answers of the CD-ROM drive that describe drive and medium: one data track, one session. MMC-3,
+// SPC-2.
 #include "devices/ide_internal.h"
 
 static void put16(uint8_t *p, uint32_t value)
@@ -57,9 +58,9 @@ static uint32_t page_capabilities(const struct ide_drive *drive, uint8_t *page)
     page[2] = 0x3b; // reads CD-R, CD-RW, DVD-ROM, DVD-R, method 2
     page[4] = 0x70; // mode 2 forms, multisession
     page[6] = (uint8_t)(0x29 | (drive->tray_locked ? 2 : 0)); // tray, eject, lock
-    put16(page + 8, 706);   // 4x
-    put16(page + 10, 2);    // volume levels
-    put16(page + 12, 512);  // KiB of buffer
+    put16(page + 8, 706);                                     // 4x
+    put16(page + 10, 2);                                      // volume levels
+    put16(page + 12, 512);                                    // KiB of buffer
     put16(page + 14, 706);
     return 20;
 }
@@ -92,7 +93,8 @@ uint32_t atapi_mode_sense(struct ide_drive *drive, const uint8_t *packet)
     return length;
 }
 
-// An address as the packet wants it: logical, or minutes, seconds and frames after the 2-second lead-in.
+// An address as the packet wants it: logical, or minutes, seconds and frames after the 2-second
+// lead-in.
 static void put_address(uint8_t *p, uint32_t lba, bool msf)
 {
     if (!msf) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// fw_cfg: items by 16-bit key, read byte by byte through the data port or in one DMA operation. The selected item reads as
-// zeros past its end, as does an unknown one. Left out: guest writes (a write DMA answers with the error bit).
+// fw_cfg: items by 16-bit key, read byte by byte through the data port or in one DMA operation. The
+// selected item reads as zeros past its end, as does an unknown one. Left out: guest writes (a
+// write DMA answers with the error bit).
 #include "devices/fw_cfg.h"
 
 #include <stdlib.h>
@@ -87,7 +88,8 @@ static uint32_t bswap32(uint32_t value)
     return __builtin_bswap32(value);
 }
 
-// Delivers `length` bytes of the item. Bounded: beyond the item, zeros go out until the end of memory at most.
+// Delivers `length` bytes of the item. Bounded: beyond the item, zeros go out until the end of
+// memory at most.
 static bool cfg_dma_copy(struct fw_cfg *cfg, uint64_t address, uint32_t length)
 {
     uint8_t chunk[DMA_CHUNK];
@@ -187,8 +189,9 @@ struct fw_cfg *fw_cfg_create(struct portio *ports, struct physmem *mem, struct l
     cfg->registry = registry;
     cfg->range = portio_add(ports, "fw-cfg", FW_CFG_PORT, 2, &cfg_ops, cfg);
     cfg->dma_range = portio_add(ports, "fw-cfg-dma", FW_CFG_DMA_PORT, 8, &cfg_dma_ops, cfg);
-    state_register(registry, &(struct state_section){
-                                 .name = "fw_cfg", .version = 1, .fields = cfg_fields, .object = cfg});
+    state_register(registry,
+                   &(struct state_section){
+                       .name = "fw_cfg", .version = 1, .fields = cfg_fields, .object = cfg});
     fw_cfg_set_bytes(cfg, FW_CFG_SIGNATURE, "QEMU", 4);
     fw_cfg_set_u32(cfg, FW_CFG_ID, ID_TRADITIONAL | ID_DMA);
     fw_cfg_set_u32(cfg, FW_CFG_FILE_DIR, 0);

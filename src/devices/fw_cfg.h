@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The firmware configuration interface that SeaBIOS reads: selector and data ports 0x510/0x511, DMA at 0x514.
-// Interface: QEMU documentation, docs/specs/fw_cfg. All items are read-only for the guest.
+// The firmware configuration interface that SeaBIOS reads: selector and data ports 0x510/0x511, DMA
+// at 0x514. Interface: QEMU documentation, docs/specs/fw_cfg. All items are read-only for the
+// guest.
 #ifndef EMU_DEVICES_FW_CFG_H
 #define EMU_DEVICES_FW_CFG_H
 
@@ -44,23 +45,27 @@ struct fw_cfg *fw_cfg_create(struct portio *ports, struct physmem *mem, struct l
 void fw_cfg_destroy(struct fw_cfg *cfg);
 void fw_cfg_reset(struct fw_cfg *cfg);
 
-// Items are copied; adding a key again replaces it. Keys of files are assigned from FW_CFG_FILE_FIRST on.
+// Items are copied; adding a key again replaces it. Keys of files are assigned from
+// FW_CFG_FILE_FIRST on.
 void fw_cfg_set_bytes(struct fw_cfg *cfg, uint16_t key, const void *data, uint32_t size);
 void fw_cfg_set_u16(struct fw_cfg *cfg, uint16_t key, uint16_t value);
 void fw_cfg_set_u32(struct fw_cfg *cfg, uint16_t key, uint32_t value);
 void fw_cfg_set_u64(struct fw_cfg *cfg, uint16_t key, uint64_t value);
 
-// A file by name (at most 55 characters), "bootorder", "etc/boot-fail-wait", "genroms/x.rom". Replaces one of the same name.
+// A file by name (at most 55 characters), "bootorder", "etc/boot-fail-wait", "genroms/x.rom".
+// Replaces one of the same name.
 bool fw_cfg_add_file(struct fw_cfg *cfg, const char *name, const void *data, uint32_t size,
                      struct error *err);
 
-// What a PC has: signature, id, RAM size, one CPU, the IRQ0 -> pin 2 override, NUMA none, and etc/e820.
+// What a PC has: signature, id, RAM size, one CPU, the IRQ0 -> pin 2 override, NUMA none, and
+// etc/e820.
 void fw_cfg_set_machine(struct fw_cfg *cfg, uint32_t ram_size, bool graphics);
 
-// -kernel, -initrd, -append: reads a bzImage (boot protocol 2.02 or later), patches its header, places kernel at 1 MiB,
-// initrd as high as header and RAM allow, and adds the option ROM "genroms/emu-linux.rom" that loads and starts it through SeaBIOS. Put
+// -kernel, -initrd, -append: reads a bzImage (boot protocol 2.02 or later), patches its header,
+// places kernel at 1 MiB, initrd as high as header and RAM allow, and adds the option ROM
+// "genroms/emu-linux.rom" that loads and starts it through SeaBIOS. Put
 // "/rom@genroms/emu-linux.rom\n" first in the file "bootorder". initrd and append may be NULL.
-bool fw_cfg_add_linux(struct fw_cfg *cfg, const char *kernel, const char *initrd, const char *append,
-                      uint32_t ram_size, struct error *err);
+bool fw_cfg_add_linux(struct fw_cfg *cfg, const char *kernel, const char *initrd,
+                      const char *append, uint32_t ram_size, struct error *err);
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// -kernel: a bzImage handed to the guest as fw_cfg items, and the option ROM that fetches and starts it after SeaBIOS has made the
-// memory map. Linux documentation, "The Linux/x86 Boot Protocol". Left out: zImage (kernels below 640 KiB), multiboot.
+// -kernel: a bzImage handed to the guest as fw_cfg items, and the option ROM that fetches and
+// starts it after SeaBIOS has made the memory map. Linux documentation, "The Linux/x86 Boot
+// Protocol". Left out: zImage (kernels below 640 KiB), multiboot.
 #include "devices/fw_cfg.h"
 
 #include <errno.h>
@@ -90,8 +91,8 @@ static bool check_header(const uint8_t *image, uint32_t size, const char *path, 
         memcmp(image + HEADER_MAGIC, "HdrS", 4) != 0)
         return error_set(err, "-kernel %s: not a Linux bzImage", path);
     if (load_le16(image + VERSION) < 0x202 || !(image[LOADFLAGS] & LOADED_HIGH))
-        return error_set(err, "-kernel %s: boot protocol older than 2.02 or a zImage; use a bzImage",
-                         path);
+        return error_set(
+            err, "-kernel %s: boot protocol older than 2.02 or a zImage; use a bzImage", path);
     uint32_t setup = (image[SETUP_SECTS] ? image[SETUP_SECTS] : 4u) + 1u;
     if (setup * SECTOR >= size)
         return error_set(err, "-kernel %s: truncated: the setup code alone is longer", path);
@@ -99,10 +100,11 @@ static bool check_header(const uint8_t *image, uint32_t size, const char *path, 
 }
 
 // Highest page-aligned place below what header and RAM allow; false when it would touch the kernel.
-static bool place_initrd(const uint8_t *image, uint32_t size, uint32_t kernel_size, uint32_t ram_size,
-                         uint32_t *address)
+static bool place_initrd(const uint8_t *image, uint32_t size, uint32_t kernel_size,
+                         uint32_t ram_size, uint32_t *address)
 {
-    uint32_t top = load_le16(image + VERSION) >= 0x203 ? load_le32(image + INITRD_ADDR_MAX) : 0x37ffffff;
+    uint32_t top =
+        load_le16(image + VERSION) >= 0x203 ? load_le32(image + INITRD_ADDR_MAX) : 0x37ffffff;
     uint32_t usable = ram_size > TABLES_RESERVE ? ram_size - TABLES_RESERVE : 0;
 
     if (top >= usable)
@@ -130,7 +132,8 @@ static bool add_initrd(struct fw_cfg *cfg, uint8_t *image, uint32_t kernel_size,
         fw_cfg_set_bytes(cfg, FW_CFG_INITRD_DATA, initrd, size);
     }
     free(initrd);
-    return fits || error_set(err, "-initrd %s: %u bytes do not fit into memory; raise -m", path, size);
+    return fits ||
+           error_set(err, "-initrd %s: %u bytes do not fit into memory; raise -m", path, size);
 }
 
 static void add_kernel_items(struct fw_cfg *cfg, const uint8_t *image, uint32_t size,
@@ -156,7 +159,8 @@ static bool add_image(struct fw_cfg *cfg, uint8_t *image, uint32_t size, const c
     uint16_t version = load_le16(image + VERSION);
     uint32_t cmdline_max = version >= 0x206 ? load_le32(image + CMDLINE_MAX) : 255;
     if (strlen(append) > cmdline_max || strlen(append) > 0xffff)
-        return error_set(err, "-append: longer than the %u characters this kernel takes", cmdline_max);
+        return error_set(err, "-append: longer than the %u characters this kernel takes",
+                         cmdline_max);
     if (KERNEL_ADDRESS + size - setup_size > ram_size)
         return error_set(err, "-kernel %s: does not fit into memory; raise -m", kernel);
     image[TYPE_OF_LOADER] = 0xff;
@@ -172,8 +176,8 @@ static bool add_image(struct fw_cfg *cfg, uint8_t *image, uint32_t size, const c
     return fw_cfg_add_file(cfg, "genroms/emu-linux.rom", rom, sizeof rom, err);
 }
 
-bool fw_cfg_add_linux(struct fw_cfg *cfg, const char *kernel, const char *initrd, const char *append,
-                      uint32_t ram_size, struct error *err)
+bool fw_cfg_add_linux(struct fw_cfg *cfg, const char *kernel, const char *initrd,
+                      const char *append, uint32_t ram_size, struct error *err)
 {
     uint32_t size = 0;
     uint8_t *image = read_whole_file("-kernel", kernel, 256u << 20, &size, err);

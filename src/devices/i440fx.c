@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// 82441FX (PMC) as far as software uses it: configuration header, PAM0-6 (59h-5Fh) and SMRAMC (72h).
-// Left out: DRAM timing and row boundaries (kept as plain bytes), ECC, the AGP-less error logic. The CPU has no SMM, so SMRAM
-// opens through D_OPEN only. Datasheet: Intel 290549, sections 3.2.17 and 3.2.20.
+// 82441FX (PMC) as far as software uses it: configuration header, PAM0-6 (59h-5Fh) and SMRAMC
+// (72h). Left out: DRAM timing and row boundaries (kept as plain bytes), ECC, the AGP-less error
+// logic. The CPU has no SMM, so SMRAM opens through D_OPEN only. Datasheet: Intel 290549,
+// sections 3.2.17 and 3.2.20.
 #include "devices/i440fx.h"
 
 #include <stdlib.h>
@@ -35,7 +36,8 @@ static uint32_t segment_size(unsigned n)
     return n == 12 ? 0x10000u : 0x4000u;
 }
 
-// PAM0 bits 5:4 rule the BIOS segment; PAM1.. hold two 16 KiB segments each, the lower one in the low nibble.
+// PAM0 bits 5:4 rule the BIOS segment; PAM1.. hold two 16 KiB segments each, the lower one in the
+// low nibble.
 static unsigned segment_attributes(const struct i440fx *chip, unsigned n)
 {
     if (n == 12)
@@ -59,8 +61,7 @@ static void i440fx_update_map(struct i440fx *chip)
     for (unsigned n = 0; n < SEGMENTS; n++) {
         unsigned attributes = segment_attributes(chip, n);
         uint8_t *ram = chip->config.ram + segment_base(n);
-        phys_region_set_host(chip->segments[n],
-                             attributes & PAM_READ ? ram : segment_rom(chip, n),
+        phys_region_set_host(chip->segments[n], attributes & PAM_READ ? ram : segment_rom(chip, n),
                              attributes & PAM_WRITE ? ram : NULL);
     }
     phys_region_set_enabled(chip->smram, (smramc & SMRAM_ENABLE) && (smramc & SMRAM_D_OPEN) &&
@@ -141,17 +142,16 @@ struct i440fx *i440fx_create(struct pci_bus *bus, const struct i440fx_config *co
         chip->segments[n] =
             physmem_add_host(chip->mem, n == 12 ? "pam-f0000" : "pam", segment_base(n),
                              segment_size(n), I440FX_PAM_PRIORITY, segment_rom(chip, n), NULL);
-    chip->smram = physmem_add_host(chip->mem, "smram", SMRAM_BASE, SMRAM_SIZE,
-                                   I440FX_SMRAM_PRIORITY, config->ram + SMRAM_BASE,
-                                   config->ram + SMRAM_BASE);
+    chip->smram =
+        physmem_add_host(chip->mem, "smram", SMRAM_BASE, SMRAM_SIZE, I440FX_SMRAM_PRIORITY,
+                         config->ram + SMRAM_BASE, config->ram + SMRAM_BASE);
     phys_region_set_enabled(chip->smram, false);
     physmem_end_changes(chip->mem);
-    state_register(pci_bus_registry(bus),
-                   &(struct state_section){.name = "i440fx",
-                                           .version = 1,
-                                           .fields = i440fx_fields,
-                                           .object = chip,
-                                           .after_load = i440fx_after_load});
+    state_register(pci_bus_registry(bus), &(struct state_section){.name = "i440fx",
+                                                                  .version = 1,
+                                                                  .fields = i440fx_fields,
+                                                                  .object = chip,
+                                                                  .after_load = i440fx_after_load});
     i440fx_update_map(chip);
     return chip;
 }

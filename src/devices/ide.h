@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// IDE function of the PIIX3 (8086:7010) at 00:01.1: two channels with an ATA disk or an ATAPI CD-ROM in each of two places, and
-// bus-master DMA. The parts: piix_ide.c (PCI function, bus master), ide_channel.c (registers, selection, reset), ata.c, ata_identify.c,
-// atapi.c, atapi_info.c.
+// IDE function of the PIIX3 (8086:7010) at 00:01.1: two channels with an ATA disk or an ATAPI
+// CD-ROM in each of two places, and bus-master DMA. The parts: piix_ide.c (PCI function, bus
+// master), ide_channel.c (registers, selection, reset), ata.c, ata_identify.c, atapi.c,
+// atapi_info.c.
 #ifndef EMU_DEVICES_IDE_H
 #define EMU_DEVICES_IDE_H
 
@@ -13,7 +14,8 @@ struct piix_ide;
 
 struct piix_ide_config {
     struct irq_line irq[2]; // IRQ14, IRQ15
-    // A write found the host's disk full: stop the machine, say which image. The command is tried again when the clock runs again.
+    // A write found the host's disk full: stop the machine, say which image. The command is tried
+    // again when the clock runs again.
     void (*on_host_full)(void *self, const char *path);
     void *self;
 };
@@ -23,8 +25,9 @@ struct piix_ide *piix_ide_create(struct pci_bus *bus, struct portio *ports, stru
 void piix_ide_destroy(struct piix_ide *ide); // closes the images
 void piix_ide_reset(struct piix_ide *ide);
 
-// index 0..3: primary master, primary slave, secondary master, secondary slave (-hda..-hdd). The controller owns the image from here
-// on. A CD-ROM drive may be empty (image NULL). Before the first reset.
+// index 0..3: primary master, primary slave, secondary master, secondary slave (-hda..-hdd). The
+// controller owns the image from here on. A CD-ROM drive may be empty (image NULL). Before the
+// first reset.
 void piix_ide_attach_disk(struct piix_ide *ide, unsigned index, struct block_image *image);
 void piix_ide_attach_cd(struct piix_ide *ide, unsigned index, struct block_image *image);
 

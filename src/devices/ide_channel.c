@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// One IDE channel: command and control block registers, device selection, soft reset, the data port, INTRQ.
-// ATA/ATAPI-6 (T13 1410D), clauses 7 and 9. A lone device 0 answers zeros for an absent device 1, an empty channel for both.
+// One IDE channel: command and control block registers, device selection, soft reset, the data
+// port, INTRQ. ATA/ATAPI-6 (T13 1410D), clauses 7 and 9. A lone device 0 answers zeros for an
+// absent device 1, an empty channel for both.
 #include "devices/ide_internal.h"
 
 #include <errno.h>
@@ -154,7 +155,8 @@ static void channel_command(struct ide_channel *channel, uint8_t command)
     }
     if (drive->kind == IDE_ABSENT)
         return;
-    log_write(channel->ide->log, LOG_IDE, "%s: command %02x feature %02x count %02x lba %02x%02x%02x device %02x\n",
+    log_write(channel->ide->log, LOG_IDE,
+              "%s: command %02x feature %02x count %02x lba %02x%02x%02x device %02x\n",
               drive->name, command, drive->now.feature, drive->now.count, drive->now.lba_high,
               drive->now.lba_mid, drive->now.lba_low, drive->device);
     drive->irq = false;
@@ -206,7 +208,8 @@ static void data_write(struct ide_channel *channel, uint32_t value, unsigned siz
 {
     struct ide_drive *drive = channel_selected(channel);
 
-    if (drive->kind == IDE_ABSENT || (drive->port != IDE_PORT_WRITE && drive->port != IDE_PORT_PACKET))
+    if (drive->kind == IDE_ABSENT ||
+        (drive->port != IDE_PORT_WRITE && drive->port != IDE_PORT_PACKET))
         return;
     for (unsigned i = 0; i < size && drive->data_position < drive->data_end; i++)
         drive->buffer[drive->data_position++ % IDE_BUFFER_SIZE] = (uint8_t)(value >> (8 * i));
@@ -352,7 +355,8 @@ void ide_channel_init(struct ide_channel *channel, struct piix_ide *ide, unsigne
     channel->index = index;
     channel->irq = ide->config.irq[index];
     channel->command_ports = portio_add(ide->ports, "ide", base, 8, &block_ops, channel);
-    channel->control_ports = portio_add(ide->ports, "ide-control", base + 0x206, 1, &control_ops, channel);
+    channel->control_ports =
+        portio_add(ide->ports, "ide-control", base + 0x206, 1, &control_ops, channel);
     for (unsigned unit = 0; unit < 2; unit++) {
         struct ide_drive *drive = &channel->drives[unit];
         drive->channel = channel;

@@ -58,8 +58,8 @@ struct ide_drive {
     uint8_t device, status, error, command;
     bool irq;
 
-    uint8_t action; // enum ide_action
-    uint8_t port;   // enum ide_port
+    uint8_t action;                   // enum ide_action
+    uint8_t port;                     // enum ide_port
     uint32_t data_position, data_end; // in buffer
     uint8_t buffer[IDE_BUFFER_SIZE];
 
@@ -67,18 +67,18 @@ struct ide_drive {
     uint64_t sectors;
     uint16_t default_cylinders, cylinders;
     uint8_t default_heads, heads, default_track, track; // track: sectors a track
-    uint8_t multiple;       // 0: READ/WRITE MULTIPLE disabled
-    uint8_t transfer_mode;  // as given to SET FEATURES 03h
+    uint8_t multiple;                                   // 0: READ/WRITE MULTIPLE disabled
+    uint8_t transfer_mode;                              // as given to SET FEATURES 03h
     bool write_cache, look_ahead, smart, standby;
-    bool wide;              // the running command is a 48-bit one
-    bool is_write;          // direction of the running DMA command
+    bool wide;     // the running command is a 48-bit one
+    bool is_write; // direction of the running DMA command
     uint64_t lba;
-    uint32_t left;          // sectors still to do
-    uint32_t block;         // sectors a DRQ block
+    uint32_t left;  // sectors still to do
+    uint32_t block; // sectors a DRQ block
 
     // CD-ROM.
     bool tray_open, tray_locked, packet_dma;
-    bool media_changed; // unit attention is due
+    bool media_changed;  // unit attention is due
     uint8_t media_event; // for GET EVENT STATUS NOTIFICATION: 0 none, 2 new media, 3 removal
     uint8_t sense_key, asc, ascq;
     uint32_t byte_limit;
@@ -129,8 +129,9 @@ bool ide_drive_host_full(struct ide_drive *drive, int error);
 
 // ata.c
 void ata_command(struct ide_drive *drive);
-void ata_port_done(struct ide_drive *drive, enum ide_port port); // the host emptied or filled the DRQ block
-void ata_act(struct ide_drive *drive);       // the timer fired
+void ata_port_done(struct ide_drive *drive,
+                   enum ide_port port); // the host emptied or filled the DRQ block
+void ata_act(struct ide_drive *drive);  // the timer fired
 void ata_reset(struct ide_drive *drive, bool hard);
 
 // ata_identify.c
@@ -146,7 +147,8 @@ void atapi_reset(struct ide_drive *drive, bool hard);
 void atapi_set_medium(struct ide_drive *drive, struct block_image *image); // closes the old one
 uint32_t atapi_sectors(const struct ide_drive *drive);                     // 0 without a medium
 
-// atapi_info.c: each fills buffer and returns the length of the whole answer, 0: invalid field in the packet.
+// atapi_info.c: each fills buffer and returns the length of the whole answer, 0: invalid field in
+// the packet.
 uint32_t atapi_inquiry(struct ide_drive *drive, const uint8_t *packet);
 uint32_t atapi_mode_sense(struct ide_drive *drive, const uint8_t *packet);
 uint32_t atapi_read_toc(struct ide_drive *drive, const uint8_t *packet);

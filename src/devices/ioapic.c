@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// 82093AA I/O APIC (Intel 290566): redirection table, edge and level pins, remote IRR, EOI. The wires of the board carry "asserted",
-// so the polarity bit is storage only.
+// 82093AA I/O APIC (Intel 290566): redirection table, edge and level pins, remote IRR, EOI. The
+// wires of the board carry "asserted", so the polarity bit is storage only.
 #include "devices/ioapic.h"
 
 #include <stdlib.h>
@@ -9,10 +9,10 @@
 #define IOAPIC_SIZE 0x1000u
 #define VERSION     (((IOAPIC_PINS - 1) << 16) | 0x11u)
 
-#define RED_REMOTE_IRR       (1u << 14)
-#define RED_LEVEL            (1u << 15)
-#define RED_MASKED           (1u << 16)
-#define RED_WRITABLE_LOW     0x0001afffu
+#define RED_REMOTE_IRR   (1u << 14)
+#define RED_LEVEL        (1u << 15)
+#define RED_MASKED       (1u << 16)
+#define RED_WRITABLE_LOW 0x0001afffu
 
 struct ioapic {
     struct physmem *mem;
@@ -31,7 +31,8 @@ static bool pin_deliver(struct ioapic *chip, unsigned pin)
     uint32_t entry = chip->low[pin];
 
     return lapic_deliver(chip->lapic, (uint8_t)(chip->high[pin] >> 24), (entry >> 11) & 1,
-                         (enum apic_delivery)(entry >> 8 & 7), (uint8_t)entry, (entry & RED_LEVEL) != 0);
+                         (enum apic_delivery)(entry >> 8 & 7), (uint8_t)entry,
+                         (entry & RED_LEVEL) != 0);
 }
 
 // A level pin sends again only after its EOI.
@@ -39,7 +40,8 @@ static void pin_service_level(struct ioapic *chip, unsigned pin)
 {
     uint32_t entry = chip->low[pin];
 
-    if (!(chip->lines >> pin & 1) || !(entry & RED_LEVEL) || (entry & (RED_MASKED | RED_REMOTE_IRR)))
+    if (!(chip->lines >> pin & 1) || !(entry & RED_LEVEL) ||
+        (entry & (RED_MASKED | RED_REMOTE_IRR)))
         return;
     if (pin_deliver(chip, pin) && (entry >> 8 & 7) <= APIC_LOWEST)
         chip->low[pin] |= RED_REMOTE_IRR;
@@ -127,15 +129,13 @@ static void mmio_write(void *self, uint32_t offset, uint32_t value, unsigned siz
 static const struct mmio_ops ioapic_ops = {mmio_read, mmio_write, 4};
 
 static const struct state_field ioapic_fields[] = {
-    STATE_FIELD(STATE_U8, struct ioapic, select),
-    STATE_FIELD(STATE_U32, struct ioapic, id),
-    STATE_ARRAY(STATE_U32, struct ioapic, low),
-    STATE_ARRAY(STATE_U32, struct ioapic, high),
-    STATE_FIELD(STATE_U32, struct ioapic, lines),
-    STATE_FIELDS_END,
+    STATE_FIELD(STATE_U8, struct ioapic, select), STATE_FIELD(STATE_U32, struct ioapic, id),
+    STATE_ARRAY(STATE_U32, struct ioapic, low),   STATE_ARRAY(STATE_U32, struct ioapic, high),
+    STATE_FIELD(STATE_U32, struct ioapic, lines), STATE_FIELDS_END,
 };
 
-struct ioapic *ioapic_create(struct physmem *mem, struct log *log, struct state_registry *registry, struct lapic *lapic)
+struct ioapic *ioapic_create(struct physmem *mem, struct log *log, struct state_registry *registry,
+                             struct lapic *lapic)
 {
     struct ioapic *chip = xcalloc(1, sizeof *chip);
 
@@ -143,10 +143,12 @@ struct ioapic *ioapic_create(struct physmem *mem, struct log *log, struct state_
     chip->log = log;
     chip->registry = registry;
     chip->lapic = lapic;
-    chip->region = physmem_add_mmio(mem, "ioapic", IOAPIC_BASE, IOAPIC_SIZE, LAPIC_PRIORITY, &ioapic_ops, chip);
+    chip->region = physmem_add_mmio(mem, "ioapic", IOAPIC_BASE, IOAPIC_SIZE, LAPIC_PRIORITY,
+                                    &ioapic_ops, chip);
     lapic_set_eoi(lapic, ioapic_eoi, chip);
-    state_register(registry, &(struct state_section){
-                                 .name = "ioapic", .version = 1, .fields = ioapic_fields, .object = chip});
+    state_register(registry,
+                   &(struct state_section){
+                       .name = "ioapic", .version = 1, .fields = ioapic_fields, .object = chip});
     ioapic_reset(chip);
     return chip;
 }
@@ -177,9 +179,10 @@ void ioapic_describe(const struct ioapic *chip, FILE *out)
     fprintf(out, "I/O APIC: id %u, version %08x\n", chip->id >> 24, VERSION);
     for (unsigned pin = 0; pin < IOAPIC_PINS; pin++) {
         uint32_t entry = chip->low[pin];
-        fprintf(out, "  pin %2u: vector %02x mode %u dest %s %02x %s%s%s%s\n", pin, entry & 0xff, entry >> 8 & 7,
-                entry >> 11 & 1 ? "logical" : "physical", chip->high[pin] >> 24, entry & RED_LEVEL ? "level" : "edge",
-                entry & RED_MASKED ? " masked" : "", entry & RED_REMOTE_IRR ? " remote-irr" : "",
+        fprintf(out, "  pin %2u: vector %02x mode %u dest %s %02x %s%s%s%s\n", pin, entry & 0xff,
+                entry >> 8 & 7, entry >> 11 & 1 ? "logical" : "physical", chip->high[pin] >> 24,
+                entry & RED_LEVEL ? "level" : "edge", entry & RED_MASKED ? " masked" : "",
+                entry & RED_REMOTE_IRR ? " remote-irr" : "",
                 chip->lines >> pin & 1 ? " asserted" : "");
     }
 }

@@ -10,7 +10,8 @@
 struct ioapic;
 
 // Registers itself as the receiver of the local APIC's EOIs.
-struct ioapic *ioapic_create(struct physmem *mem, struct log *log, struct state_registry *registry, struct lapic *lapic);
+struct ioapic *ioapic_create(struct physmem *mem, struct log *log, struct state_registry *registry,
+                             struct lapic *lapic);
 void ioapic_destroy(struct ioapic *chip);
 void ioapic_reset(struct ioapic *chip);
 

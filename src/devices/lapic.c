@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Local APIC, Intel SDM vol. 3, chapter "Advanced Programmable Interrupt Controller". One processor: messages to others go nowhere.
-// Left out: x2APIC, TSC deadline, focus processor checking, SMI. The timer counts a 100 MHz bus clock.
+// Local APIC, Intel SDM vol. 3, chapter "Advanced Programmable Interrupt Controller". One
+// processor: messages to others go nowhere. Left out: x2APIC, TSC deadline, focus processor
+// checking, SMI. The timer counts a 100 MHz bus clock.
 #include "devices/lapic.h"
 
 #include <stdlib.h>
@@ -221,7 +222,9 @@ int lapic_acknowledge(struct lapic *apic)
         bit_set(apic->isr, (uint8_t)vector);
     } else if (extint_waits(apic)) {
         apic->extint_message = false;
-        vector = apic->config.extint_acknowledge ? apic->config.extint_acknowledge(apic->config.self) : 0;
+        vector = apic->config.extint_acknowledge
+                     ? apic->config.extint_acknowledge(apic->config.self)
+                     : 0;
     } else {
         vector = (int)(apic->svr & 0xff);
     }
@@ -283,8 +286,8 @@ static bool take_message(struct lapic *apic, enum apic_delivery mode, uint8_t ve
     }
 }
 
-bool lapic_deliver(struct lapic *apic, uint8_t destination, bool logical, enum apic_delivery mode, uint8_t vector,
-                   bool level_triggered)
+bool lapic_deliver(struct lapic *apic, uint8_t destination, bool logical, enum apic_delivery mode,
+                   uint8_t vector, bool level_triggered)
 {
     if (!lapic_is_enabled(apic) || !is_addressed(apic, destination, logical))
         return false;
@@ -535,7 +538,8 @@ static void reset_registers(struct lapic *apic)
     apic->extint_message = false;
     for (unsigned n = 0; n < LVT_COUNT; n++)
         apic->lvt[n] = LVT_MASKED;
-    // PC boards start in virtual wire mode: the 8259 reaches the boot processor before any software sets up the APIC.
+    // PC boards start in virtual wire mode: the 8259 reaches the boot processor before any software
+    // sets up the APIC.
     apic->lvt[LVT_LINT0] = APIC_EXTINT << 8;
 }
 
@@ -606,7 +610,8 @@ struct lapic *lapic_create(struct clock *clock, struct physmem *mem, struct log 
     apic->registry = registry;
     apic->config = *config;
     apic->timer = timer_create_on(clock, "lapic", timer_fired, apic);
-    apic->region = physmem_add_mmio(mem, "lapic", BASE_DEFAULT, APIC_SIZE, LAPIC_PRIORITY, &apic_ops, apic);
+    apic->region =
+        physmem_add_mmio(mem, "lapic", BASE_DEFAULT, APIC_SIZE, LAPIC_PRIORITY, &apic_ops, apic);
     state_register(registry, &(struct state_section){.name = "lapic",
                                                      .version = 1,
                                                      .fields = lapic_fields,
@@ -642,19 +647,24 @@ void lapic_reset(struct lapic *apic)
 
 void lapic_describe(const struct lapic *apic, FILE *out)
 {
-    static const char *const names[LVT_COUNT] = {"timer", "thermal", "perf", "LINT0", "LINT1", "error"};
+    static const char *const names[LVT_COUNT] = {"timer", "thermal", "perf",
+                                                 "LINT0", "LINT1",   "error"};
 
-    fprintf(out, "local APIC: base 0x%llx, %s, id %u, version %08x\n", (unsigned long long)apic->base,
-            is_active(apic) ? "enabled" : "disabled", apic->id >> 24, VERSION);
-    fprintf(out, "  TPR %02x  PPR %02x  SVR %03x  LDR %08x  DFR %08x  ESR %02x  ICR %08x %08x\n", apic->tpr, ppr(apic),
-            apic->svr, apic->ldr, apic->dfr, apic->esr, apic->icr_high, apic->icr_low);
+    fprintf(out, "local APIC: base 0x%llx, %s, id %u, version %08x\n",
+            (unsigned long long)apic->base, is_active(apic) ? "enabled" : "disabled",
+            apic->id >> 24, VERSION);
+    fprintf(out, "  TPR %02x  PPR %02x  SVR %03x  LDR %08x  DFR %08x  ESR %02x  ICR %08x %08x\n",
+            apic->tpr, ppr(apic), apic->svr, apic->ldr, apic->dfr, apic->esr, apic->icr_high,
+            apic->icr_low);
     for (unsigned n = 0; n < LVT_COUNT; n++)
-        fprintf(out, "  LVT %-8s %08x%s\n", names[n], apic->lvt[n], apic->lvt[n] & LVT_MASKED ? "  masked" : "");
-    fprintf(out, "  timer: initial %u, current %u, divide %x\n", apic->initial_count, current_count(apic),
-            apic->divide);
+        fprintf(out, "  LVT %-8s %08x%s\n", names[n], apic->lvt[n],
+                apic->lvt[n] & LVT_MASKED ? "  masked" : "");
+    fprintf(out, "  timer: initial %u, current %u, divide %x\n", apic->initial_count,
+            current_count(apic), apic->divide);
     for (unsigned vector = 0; vector < 256; vector++)
         if (bit_test(apic->irr, (uint8_t)vector) || bit_test(apic->isr, (uint8_t)vector))
-            fprintf(out, "  vector %02x:%s%s%s\n", vector, bit_test(apic->irr, (uint8_t)vector) ? " requested" : "",
+            fprintf(out, "  vector %02x:%s%s%s\n", vector,
+                    bit_test(apic->irr, (uint8_t)vector) ? " requested" : "",
                     bit_test(apic->isr, (uint8_t)vector) ? " in service" : "",
                     bit_test(apic->tmr, (uint8_t)vector) ? " level" : "");
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The local APIC of the (only) processor: xAPIC registers at 0xfee00000, timer, local vectors, interrupt messages, and the way of the
-// 8259's INTR to the CPU.
+// The local APIC of the (only) processor: xAPIC registers at 0xfee00000, timer, local vectors,
+// interrupt messages, and the way of the 8259's INTR to the CPU.
 #ifndef EMU_DEVICES_LAPIC_H
 #define EMU_DEVICES_LAPIC_H
 
@@ -31,7 +31,9 @@ struct lapic_config {
     struct irq_line init; // pulsed: an INIT message to this processor; may have no receiver
     int (*extint_acknowledge)(void *self); // acknowledge cycle of the 8259 pair: returns its vector
     void *self;
-    void (*eoi)(void *self, uint8_t vector); // EOI of a level-triggered vector, to the I/O APIC; may be set later
+    void (*eoi)(
+        void *self,
+        uint8_t vector); // EOI of a level-triggered vector, to the I/O APIC; may be set later
     void *eoi_self;
 };
 
@@ -41,7 +43,8 @@ void lapic_destroy(struct lapic *apic);
 void lapic_reset(struct lapic *apic);
 void lapic_set_eoi(struct lapic *apic, void (*eoi)(void *self, uint8_t vector), void *self);
 
-// The CPU takes an interrupt: the vector, from the APIC or through ExtINT from the 8259; the spurious vector when it went away.
+// The CPU takes an interrupt: the vector, from the APIC or through ExtINT from the 8259; the
+// spurious vector when it went away.
 int lapic_acknowledge(struct lapic *apic);
 bool lapic_has_interrupt(const struct lapic *apic); // the level of `intr`
 
@@ -50,8 +53,8 @@ void lapic_set_lint0(struct lapic *apic, bool level);
 void lapic_set_lint1(struct lapic *apic, bool level);
 
 // A message on the APIC bus. False: no APIC took it.
-bool lapic_deliver(struct lapic *apic, uint8_t destination, bool logical, enum apic_delivery mode, uint8_t vector,
-                   bool level_triggered);
+bool lapic_deliver(struct lapic *apic, uint8_t destination, bool logical, enum apic_delivery mode,
+                   uint8_t vector, bool level_triggered);
 
 // IA32_APIC_BASE (MSR 1Bh). False: #GP, nothing changed.
 uint64_t lapic_get_base(const struct lapic *apic);

@@ -4,9 +4,9 @@
 
 #include <stdlib.h>
 
-#define PCI_FUNCTIONS 256u
-#define CONFADD_PORT  0xcf8u
-#define CONFDATA_PORT 0xcfcu
+#define PCI_FUNCTIONS  256u
+#define CONFADD_PORT   0xcf8u
+#define CONFDATA_PORT  0xcfcu
 #define CONFADD_ENABLE (1u << 31)
 
 struct pci_bus {
@@ -52,7 +52,8 @@ static bool bar_decodes(const struct pci_device *dev, unsigned n, uint32_t *base
         return false;
     if (bar->kind == PCI_BAR_ROM && !(value & 1))
         return false;
-    // All ones in a BAR is software asking for the size: the top of the address space never decodes.
+    // All ones in a BAR is software asking for the size: the top of the address space never
+    // decodes.
     return (uint64_t)*base + bar->size < UINT64_C(0x100000000);
 }
 
@@ -95,8 +96,7 @@ static void device_drive_irq(struct pci_device *dev)
 {
     struct pci_bus *bus = dev->bus;
     uint8_t pin = dev->config[PCI_INTERRUPT_PIN];
-    bool level =
-        dev->irq && !(load_le16(dev->config + PCI_COMMAND) & PCI_COMMAND_INTX_DISABLE);
+    bool level = dev->irq && !(load_le16(dev->config + PCI_COMMAND) & PCI_COMMAND_INTX_DISABLE);
 
     if (dev->irq)
         dev->config[PCI_STATUS] |= PCI_STATUS_INTERRUPT;
@@ -228,8 +228,8 @@ struct pci_bus *pci_bus_create(struct portio *ports, struct physmem *mem, struct
     bus->registry = registry;
     bus->address_range = portio_add(ports, "pci-confadd", CONFADD_PORT, 4, &confadd_ops, bus);
     bus->data_range = portio_add(ports, "pci-confdata", CONFDATA_PORT, 4, &confdata_ops, bus);
-    state_register(registry,
-                   &(struct state_section){.name = "pci", .version = 1, .fields = bus_fields, .object = bus});
+    state_register(registry, &(struct state_section){
+                                 .name = "pci", .version = 1, .fields = bus_fields, .object = bus});
     return bus;
 }
 
@@ -350,8 +350,8 @@ static struct pci_bar *device_new_bar(struct pci_device *dev, unsigned n, enum p
     return bar;
 }
 
-void pci_device_add_io(struct pci_device *dev, unsigned n, uint32_t size, const struct port_ops *ops,
-                       void *self)
+void pci_device_add_io(struct pci_device *dev, unsigned n, uint32_t size,
+                       const struct port_ops *ops, void *self)
 {
     struct pci_bar *bar = device_new_bar(dev, n, PCI_BAR_IO, size, 1);
 
@@ -375,8 +375,7 @@ void pci_device_add_host(struct pci_device *dev, unsigned n, uint32_t size, uint
     struct pci_bar *bar = device_new_bar(dev, n, PCI_BAR_MEMORY, size, 8);
 
     physmem_begin_changes(dev->bus->mem);
-    bar->region =
-        physmem_add_host(dev->bus->mem, dev->name, 0, size, PCI_BAR_PRIORITY, host, host);
+    bar->region = physmem_add_host(dev->bus->mem, dev->name, 0, size, PCI_BAR_PRIORITY, host, host);
     phys_region_set_enabled(bar->region, false);
     physmem_end_changes(dev->bus->mem);
 }
@@ -428,7 +427,7 @@ static void describe_bar(const struct pci_device *dev, unsigned n, FILE *out)
     if (bar->kind == PCI_BAR_NONE)
         return;
     bool decodes = bar_decodes(dev, n, &base);
-    const char *kind = bar->kind == PCI_BAR_IO                              ? "I/O"
+    const char *kind = bar->kind == PCI_BAR_IO                      ? "I/O"
                        : load_le32(dev->config + bar_offset(n)) & 8 ? "32 bit prefetchable memory"
                                                                     : "32 bit memory";
     int width = bar->kind == PCI_BAR_IO ? 4 : 8;

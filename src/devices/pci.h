@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// PCI bus 0 behind configuration mechanism #1 (ports 0xcf8 and 0xcfc): device registry, configuration space with write masks,
-// BARs and expansion ROMs mapped through portio and physmem, INTx wires to the interrupt router.
-// PCI Local Bus Specification 2.2, chapters 3.2.2.3 and 6. Left out: bridges, MSI, 64-bit BARs, type 1 cycles (no other bus).
-// Thread: the machine's thread.
+// PCI bus 0 behind configuration mechanism #1 (ports 0xcf8 and 0xcfc): device registry,
+// configuration space with write masks, BARs and expansion ROMs mapped through portio and physmem,
+// INTx wires to the interrupt router. PCI Local Bus Specification 2.2, chapters 3.2.2.3 and 6. Left
+// out: bridges, MSI, 64-bit BARs, type 1 cycles (no other bus). Thread: the machine's thread.
 #ifndef EMU_DEVICES_PCI_H
 #define EMU_DEVICES_PCI_H
 
@@ -14,11 +14,12 @@
 #include "state/state.h"
 
 #define PCI_DEVFN(slot, function) ((uint8_t)(((slot) << 3) | (function)))
-#define PCI_CONFIG_SIZE 256u
-#define PCI_ROM_BAR 6u
-#define PCI_BARS 7u
+#define PCI_CONFIG_SIZE           256u
+#define PCI_ROM_BAR               6u
+#define PCI_BARS                  7u
 
-// Memory BARs lie below everything else: DRAM and the chips' fixed windows win over a BAR that a guest puts on them.
+// Memory BARs lie below everything else: DRAM and the chips' fixed windows win over a BAR that a
+// guest puts on them.
 #define PCI_BAR_PRIORITY (-1)
 
 enum {
@@ -59,7 +60,8 @@ struct pci_bar {
     struct phys_region *region;
 };
 
-// A function on the bus. Fields are read-only for everybody but pci.c; chips read their registers from config[].
+// A function on the bus. Fields are read-only for everybody but pci.c; chips read their registers
+// from config[].
 struct pci_device {
     struct pci_bus *bus;
     const char *name; // "piix3-ide"
@@ -70,7 +72,7 @@ struct pci_device {
     uint8_t writable[PCI_CONFIG_SIZE]; // bits that software may change
     uint8_t clear[PCI_CONFIG_SIZE];    // bits that a written one clears
     struct pci_bar bars[PCI_BARS];
-    bool irq; // level the function drives on its INTx pin
+    bool irq;     // level the function drives on its INTx pin
     bool irq_out; // level on the wire, after the command register's disable bit
     void (*config_written)(void *self, uint32_t offset, unsigned size);
     void *self;
@@ -84,16 +86,19 @@ struct pci_device_info {
     uint32_t class_code;   // 24 bits: class, subclass, programming interface
     uint8_t interrupt_pin; // 0 none, 1..4 = INTA..INTD
     bool multifunction;
-    void (*config_written)(void *self, uint32_t offset, unsigned size); // after the bytes changed; may be NULL
+    void (*config_written)(void *self, uint32_t offset,
+                           unsigned size); // after the bytes changed; may be NULL
     void *self;
 };
 
 struct pci_bus *pci_bus_create(struct portio *ports, struct physmem *mem, struct log *log,
                                struct state_registry *registry);
 void pci_bus_destroy(struct pci_bus *bus); // devices must be gone
-void pci_bus_reset(struct pci_bus *bus);   // CONFADD only; chips reset themselves with pci_device_reset
+void pci_bus_reset(
+    struct pci_bus *bus); // CONFADD only; chips reset themselves with pci_device_reset
 
-// Who receives PIRQA..PIRQD: line->set(self, 0..3, level). Slot and pin are folded as on a PIIX board: (slot + pin - 1) mod 4.
+// Who receives PIRQA..PIRQD: line->set(self, 0..3, level). Slot and pin are folded as on a PIIX
+// board: (slot + pin - 1) mod 4.
 void pci_bus_set_router(struct pci_bus *bus, const struct irq_line *line);
 struct pci_device *pci_bus_find(struct pci_bus *bus, uint8_t devfn); // NULL: empty
 struct physmem *pci_bus_memory(struct pci_bus *bus);
@@ -112,9 +117,10 @@ void pci_device_reset(struct pci_device *dev);   // initial values, BARs unmappe
 void pci_device_define(struct pci_device *dev, uint32_t offset, unsigned size, uint32_t value,
                        uint32_t writable);
 
-// BARs; n is 0..5, size a power of two. A host-backed BAR is RAM of the device (prefetchable), the ROM is read-only.
-void pci_device_add_io(struct pci_device *dev, unsigned n, uint32_t size, const struct port_ops *ops,
-                       void *self);
+// BARs; n is 0..5, size a power of two. A host-backed BAR is RAM of the device (prefetchable), the
+// ROM is read-only.
+void pci_device_add_io(struct pci_device *dev, unsigned n, uint32_t size,
+                       const struct port_ops *ops, void *self);
 void pci_device_add_mmio(struct pci_device *dev, unsigned n, uint32_t size,
                          const struct mmio_ops *ops, void *self);
 void pci_device_add_host(struct pci_device *dev, unsigned n, uint32_t size, uint8_t *host);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// PIIX3 function 0: PIRQRC[A:D] (60h-63h) and RST_CNT (0xcf9); the other ISA bridge registers are plain storage with their reset
-// values. ELCR belongs to the 8259 pair. Datasheet: Intel 290550, sections 2.2 and 2.5.6.
+// PIIX3 function 0: PIRQRC[A:D] (60h-63h) and RST_CNT (0xcf9); the other ISA bridge registers are
+// plain storage with their reset values. ELCR belongs to the 8259 pair. Datasheet: Intel 290550,
+// sections 2.2 and 2.5.6.
 #include "devices/piix3.h"
 
 #include <stdlib.h>
@@ -96,7 +97,8 @@ void piix3_reset(struct piix3 *chip)
     piix3_update(chip);
 }
 
-struct piix3 *piix3_create(struct pci_bus *bus, struct portio *ports, const struct piix3_config *config)
+struct piix3 *piix3_create(struct pci_bus *bus, struct portio *ports,
+                           const struct piix3_config *config)
 {
     struct piix3 *chip = xcalloc(1, sizeof *chip);
 
@@ -113,15 +115,16 @@ struct piix3 *piix3_create(struct pci_bus *bus, struct portio *ports, const stru
                                            .config_written = piix3_config_written,
                                            .self = chip,
                                        });
-    // The bridge answers I/O and memory cycles and masters the bus for ISA DMA whatever software writes.
+    // The bridge answers I/O and memory cycles and masters the bus for ISA DMA whatever software
+    // writes.
     pci_device_define(chip->pci, PCI_COMMAND, 2, 0x0007, 0x0100);
     pci_device_define(chip->pci, PCI_STATUS, 2, 0x0200, 0);
-    pci_device_define(chip->pci, 0x4c, 1, 0x4d, 0xff);   // IORT
+    pci_device_define(chip->pci, 0x4c, 1, 0x4d, 0xff);    // IORT
     pci_device_define(chip->pci, 0x4e, 2, 0x0003, 0x1ff); // XBCS
     for (unsigned n = 0; n < 4; n++)
         pci_device_define(chip->pci, PIRQRCA + n, 1, PIRQ_OFF, 0x8f);
-    pci_device_define(chip->pci, 0x69, 1, 0x02, 0xfe); // TOM
-    pci_device_define(chip->pci, 0x6a, 2, 0, 0x8015);  // MSTAT
+    pci_device_define(chip->pci, 0x69, 1, 0x02, 0xfe);     // TOM
+    pci_device_define(chip->pci, 0x6a, 2, 0, 0x8015);      // MSTAT
     pci_device_define(chip->pci, 0x70, 2, 0x8080, 0xcfcf); // MBIRQ0, MBIRQ1
     pci_device_define(chip->pci, 0x76, 2, 0x0c0c, 0x8787); // MBDMA0, MBDMA1
     pci_device_define(chip->pci, 0x78, 2, 0x0002, 0x3ff3); // PCSC
@@ -130,10 +133,9 @@ struct piix3 *piix3_create(struct pci_bus *bus, struct portio *ports, const stru
     pci_device_define(chip->pci, 0xa8, 1, 0x0f, 0xff);     // FTMR
     chip->reset_range = portio_add(ports, "piix3-rst-cnt", RST_CNT, 1, &rst_cnt_ops, chip);
     pci_bus_set_router(bus, &(struct irq_line){piix3_set_pirq, chip, 0});
-    state_register(pci_bus_registry(bus), &(struct state_section){.name = "piix3",
-                                                                  .version = 1,
-                                                                  .fields = piix3_fields,
-                                                                  .object = chip});
+    state_register(pci_bus_registry(bus),
+                   &(struct state_section){
+                       .name = "piix3", .version = 1, .fields = piix3_fields, .object = chip});
     return chip;
 }
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
-// PIIX4 power management: PM1 event and control blocks, the 24-bit PM timer on the virtual clock, the SCI, the general purpose event
-// block where SeaBIOS's tables put it (0xafe0), APMC/APMS (0xb2/0xb3) and an SMBus host without devices.
-// Intel 290562, section 7; ACPI 1.0, section 4.7. The CPU has no SMM: ACPI enable and disable commands act at once, and DEVACTB says that
-// the firmware's SMM set-up has been done. Left out: suspend states other than S5, device monitors, throttling.
+// PIIX4 power management: PM1 event and control blocks, the 24-bit PM timer on the virtual clock,
+// the SCI, the general purpose event block where SeaBIOS's tables put it (0xafe0), APMC/APMS
+// (0xb2/0xb3) and an SMBus host without devices. Intel 290562, section 7; ACPI 1.0, section 4.7.
+// The CPU has no SMM: ACPI enable and disable commands act at once, and DEVACTB says that the
+// firmware's SMM set-up has been done. Left out: suspend states other than S5, device monitors,
+// throttling.
 #include "devices/piix4_pm.h"
 
 #include <stdlib.h>
@@ -62,7 +64,8 @@ static void pm_update(struct piix4_pm *pm)
         pm->status |= TMROF;
         pm->overflow_at = next_overflow(pm);
     }
-    bool event = (pm->status & pm->enable & PM1_EVENTS) != 0 || (pm->gpe_status & pm->gpe_enable) != 0;
+    bool event =
+        (pm->status & pm->enable & PM1_EVENTS) != 0 || (pm->gpe_status & pm->gpe_enable) != 0;
     bool level = event && (pm->control & SCI_EN);
     if (level != pm->sci_level) {
         pm->sci_level = level;
@@ -329,7 +332,8 @@ static void pm_define_config(struct pci_device *pci)
     pci_device_define(pci, 0x50, 4, 0, 0x00ffffff); // DEVRESD
     pci_device_define(pci, 0x54, 4, 0, 0xffffffff); // DEVACTA
     pci_device_define(pci, DEVACTB, 4, APMC_EN, 0x03ffffff);
-    // Resource registers: the tables look here for what is decoded on the ISA side: two serial ports, a floppy controller.
+    // Resource registers: the tables look here for what is decoded on the ISA side: two serial
+    // ports, a floppy controller.
     pci_device_define(pci, 0x5c, 4, 0, 0xffffffff);
     pci_device_define(pci, 0x60, 4, 0x60000000, 0xffffffff);
     pci_device_define(pci, 0x64, 4, 0x98000000, 0xffffffff);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// The PCI function of the PIIX3's IDE controller: IDETIM enables, BAR4 with the two bus masters, the walker of physical region
-// descriptors, and the monitor's view. Intel 290550 section 2.6, SFF-8038i revision 1.0.
-// Left out: timing registers are plain storage; the two places of a channel are not swapped.
+// The PCI function of the PIIX3's IDE controller: IDETIM enables, BAR4 with the two bus masters,
+// the walker of physical region descriptors, and the monitor's view. Intel 290550 section 2.6,
+// SFF-8038i revision 1.0. Left out: timing registers are plain storage; the two places of a channel
+// are not swapped.
 #include "devices/ide_internal.h"
 
 #include <stdlib.h>
@@ -29,16 +30,19 @@ void bm_walk_start(struct prd_walk *walk, struct ide_channel *channel)
     *walk = (struct prd_walk){.ide = channel->ide, .table = channel->bm_table & ~3u};
 }
 
-// Copies the next descriptor in and checks it. A table lies within 64 KiB, which also bounds the walk.
+// Copies the next descriptor in and checks it. A table lies within 64 KiB, which also bounds the
+// walk.
 static bool walk_next(struct prd_walk *walk)
 {
     uint8_t entry[8];
 
     if (walk->last || walk->offset >= BM_TABLE_SIZE)
         return false;
-    uint32_t address = (walk->table & ~(BM_TABLE_SIZE - 1)) | ((walk->table + walk->offset) & (BM_TABLE_SIZE - 1));
+    uint32_t address =
+        (walk->table & ~(BM_TABLE_SIZE - 1)) | ((walk->table + walk->offset) & (BM_TABLE_SIZE - 1));
     if (!physmem_read(walk->ide->mem, address, entry, sizeof entry)) {
-        log_write(walk->ide->log, LOG_GUEST_ERROR, "ide: descriptor at 0x%08x is not in memory\n", address);
+        log_write(walk->ide->log, LOG_GUEST_ERROR, "ide: descriptor at 0x%08x is not in memory\n",
+                  address);
         return false;
     }
     walk->offset += sizeof entry;
@@ -70,7 +74,8 @@ uint32_t bm_move(struct prd_walk *walk, uint8_t *buffer, uint32_t length, bool t
     return done;
 }
 
-// SFF-8038i 1.1: the controller stays active when the descriptors describe more than the drive transferred.
+// SFF-8038i 1.1: the controller stays active when the descriptors describe more than the drive
+// transferred.
 void bm_end(struct prd_walk *walk, struct ide_channel *channel, bool complete)
 {
     if (!complete || (walk->left == 0 && walk->last))
@@ -265,7 +270,8 @@ static bool drive_check(struct ide_drive *drive, struct error *err)
         good = drive->track && drive->heads && drive->heads <= 16 && drive->multiple <= 16 &&
                (drive->action < IDE_READ_BLOCK || drive->action == IDE_FLUSH ||
                 (drive->block <= 16 && drive->lba < drive->sectors && drive->left > 0 &&
-                 drive->left <= drive->sectors - drive->lba && (drive->block || drive->action == IDE_DMA)));
+                 drive->left <= drive->sectors - drive->lba &&
+                 (drive->block || drive->action == IDE_DMA)));
     if (good && drive->kind == IDE_CD)
         good = drive->byte_limit <= 0xfffe &&
                (drive->action != IDE_PACKET_DATA || drive->byte_limit >= 2);
@@ -299,15 +305,16 @@ struct piix_ide *piix_ide_create(struct pci_bus *bus, struct portio *ports, stru
     ide->log = pci_bus_log(bus);
     ide->registry = pci_bus_registry(bus);
     ide->config = *config;
-    ide->pci = pci_device_create(bus, &(struct pci_device_info){.name = "piix3-ide",
-                                                                .devfn = PCI_DEVFN(1, 1),
-                                                                .vendor = 0x8086,
-                                                                .device = 0x7010,
-                                                                .subsystem_vendor = 0x1af4,
-                                                                .subsystem = 0x1100,
-                                                                .class_code = 0x010180,
-                                                                .config_written = ide_config_written,
-                                                                .self = ide});
+    ide->pci =
+        pci_device_create(bus, &(struct pci_device_info){.name = "piix3-ide",
+                                                         .devfn = PCI_DEVFN(1, 1),
+                                                         .vendor = 0x8086,
+                                                         .device = 0x7010,
+                                                         .subsystem_vendor = 0x1af4,
+                                                         .subsystem = 0x1100,
+                                                         .class_code = 0x010180,
+                                                         .config_written = ide_config_written,
+                                                         .self = ide});
     pci_device_define(ide->pci, PCI_STATUS, 2, 0x0280, 0);
     pci_device_define(ide->pci, IDETIM0, 4, 0, 0xf3fff3ff);
     pci_device_add_io(ide->pci, 4, 16, &bm_ops, ide);
@@ -403,7 +410,8 @@ bool piix_ide_eject(struct piix_ide *ide, const char *name, bool force, struct e
     if (!drive)
         return false;
     if (drive->tray_locked && !force)
-        return error_set(err, "device '%s' is locked by the guest; `eject -f %s` forces it", name, name);
+        return error_set(err, "device '%s' is locked by the guest; `eject -f %s` forces it", name,
+                         name);
     atapi_set_medium(drive, NULL);
     drive->tray_open = true;
     return true;
@@ -432,12 +440,13 @@ void piix_ide_describe(const struct piix_ide *ide, FILE *out)
         if (!drive->image)
             fprintf(out, "%s: [not inserted]\n", drive->name);
         else
-            fprintf(out, "%s: %s (raw%s%s), %llu sectors\n", drive->name, block_image_path(drive->image),
+            fprintf(out, "%s: %s (raw%s%s), %llu sectors\n", drive->name,
+                    block_image_path(drive->image),
                     block_image_is_read_only(drive->image) ? ", read-only" : "",
                     block_image_is_snapshot(drive->image) ? ", snapshot" : "",
                     (unsigned long long)block_image_sectors(drive->image));
         if (drive->kind == IDE_CD)
-            fprintf(out, "    Removable device: %slocked, tray %s\n", drive->tray_locked ? "" : "not ",
-                    drive->tray_open ? "open" : "closed");
+            fprintf(out, "    Removable device: %slocked, tray %s\n",
+                    drive->tray_locked ? "" : "not ", drive->tray_open ? "open" : "closed");
     }
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// VGA registers: miscellaneous output, sequencer, graphics controller, CRT controller, attribute controller, DAC, input status.
-// IBM VGA technical reference; register names as there. Left out: interrupts, light pen, feature connector. The beam is a
-// function of the virtual clock at the timing of 640x480: 525 lines of 31.78 us.
+// VGA registers: miscellaneous output, sequencer, graphics controller, CRT controller, attribute
+// controller, DAC, input status. IBM VGA technical reference; register names as there. Left out:
+// interrupts, light pen, feature connector. The beam is a function of the virtual clock at the
+// timing of 640x480: 525 lines of 31.78 us.
 #include "devices/vga_internal.h"
 
 #include <stdlib.h>
@@ -15,8 +16,9 @@
 
 static const uint8_t seq_mask[SEQ_COUNT] = {0x03, 0x3d, 0x0f, 0x3f, 0x0e, 0, 0, 0xff};
 static const uint8_t gc_mask[GC_COUNT] = {0x0f, 0x0f, 0x0f, 0x1f, 0x03, 0x7b, 0x0f, 0x0f, 0xff};
-static const uint8_t ac_mask[AC_COUNT] = {0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f,
-                                          0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0xef, 0xff, 0x3f, 0x0f, 0x0f};
+static const uint8_t ac_mask[AC_COUNT] = {0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f,
+                                          0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f,
+                                          0x3f, 0x3f, 0xef, 0xff, 0x3f, 0x0f, 0x0f};
 
 static uint8_t status_read(struct vga *vga)
 {
@@ -48,7 +50,8 @@ static void dac_write(struct vga *vga, uint8_t value)
         return;
     bool eight = (vga->vbe[VBE_ENABLE] & VBE_8BIT_DAC) != 0;
     for (unsigned i = 0; i < 3; i++)
-        vga->palette[vga->dac_write * 3u + i] = eight ? vga->dac_pending[i] : vga->dac_pending[i] & 0x3f;
+        vga->palette[vga->dac_write * 3u + i] =
+            eight ? vga->dac_pending[i] : vga->dac_pending[i] & 0x3f;
     vga->dac_component = 0;
     vga->dac_write++;
 }
@@ -115,7 +118,8 @@ static void attribute_write(struct vga *vga, uint8_t value)
     vga->ac_data = !vga->ac_data;
 }
 
-// Registers 0-7 are protected by bit 7 of the retrace end register, but for the line compare bit in the overflow register.
+// Registers 0-7 are protected by bit 7 of the retrace end register, but for the line compare bit in
+// the overflow register.
 static void crtc_write(struct vga *vga, uint8_t value)
 {
     uint8_t index = vga->crtc_index;
@@ -283,8 +287,8 @@ void vga_reset(struct vga *vga)
     vga_vbe_reset(vga);
 }
 
-struct vga *vga_create(struct pci_bus *bus, uint8_t devfn, struct portio *ports, struct clock *clock,
-                       const uint8_t *rom, uint32_t rom_size)
+struct vga *vga_create(struct pci_bus *bus, uint8_t devfn, struct portio *ports,
+                       struct clock *clock, const uint8_t *rom, uint32_t rom_size)
 {
     struct vga *vga = xcalloc(1, sizeof *vga);
 
@@ -303,7 +307,8 @@ struct vga *vga_create(struct pci_bus *bus, uint8_t devfn, struct portio *ports,
         vga->rom_size = PAGE_SIZE;
         while (vga->rom_size < rom_size && vga->rom_size < (1u << 20))
             vga->rom_size *= 2;
-        vga->rom = mmap(NULL, vga->rom_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        vga->rom =
+            mmap(NULL, vga->rom_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (vga->rom == MAP_FAILED) {
             munmap(vram, VGA_VRAM_SIZE);
             free(vga);
@@ -314,7 +319,8 @@ struct vga *vga_create(struct pci_bus *bus, uint8_t devfn, struct portio *ports,
     vga->ports = portio_add(ports, "vga", 0x3c0, 16, &ports_ops, vga);
     vga->mono_ports = portio_add(ports, "vga-mono", 0x3b4, 7, &mono_ops, vga);
     vga->color_ports = portio_add(ports, "vga-color", 0x3d0, 16, &color_ops, vga);
-    vga->window = physmem_add_mmio(vga->mem, "vga-window", 0xa0000, 0x20000, VGA_PRIORITY, &vga_window_ops, vga);
+    vga->window = physmem_add_mmio(vga->mem, "vga-window", 0xa0000, 0x20000, VGA_PRIORITY,
+                                   &vga_window_ops, vga);
     vga_vbe_init(vga, bus, devfn, ports);
     state_register(vga->registry, &(struct state_section){.name = "vga",
                                                           .version = 1,

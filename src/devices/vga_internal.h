@@ -39,7 +39,13 @@ enum {
     CRTC_LINE_COMPARE = 0x18,
     CRTC_COUNT = 0x19
 };
-enum { AC_MODE = 0x10, AC_PLANES = 0x12, AC_PANNING = 0x13, AC_COLOR_SELECT = 0x14, AC_COUNT = 0x15 };
+enum {
+    AC_MODE = 0x10,
+    AC_PLANES = 0x12,
+    AC_PANNING = 0x13,
+    AC_COLOR_SELECT = 0x14,
+    AC_COUNT = 0x15
+};
 enum {
     VBE_ID,
     VBE_XRES,
@@ -54,7 +60,13 @@ enum {
     VBE_MEMORY_64K,
     VBE_COUNT
 };
-enum { VBE_ENABLED = 0x01, VBE_GETCAPS = 0x02, VBE_8BIT_DAC = 0x20, VBE_LFB = 0x40, VBE_NOCLEAR = 0x80 };
+enum {
+    VBE_ENABLED = 0x01,
+    VBE_GETCAPS = 0x02,
+    VBE_8BIT_DAC = 0x20,
+    VBE_LFB = 0x40,
+    VBE_NOCLEAR = 0x80
+};
 
 struct vga {
     struct pci_device *pci;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
-// The VGA window at 0xa0000: memory maps, planar reads and writes with latches, odd/even and chain-4 addressing, and the banked window
-// of VBE modes. The planes are interleaved byte by byte in video memory, so that chain-4 and linear modes see it in order.
+// The VGA window at 0xa0000: memory maps, planar reads and writes with latches, odd/even and
+// chain-4 addressing, and the banked window of VBE modes. The planes are interleaved byte by byte
+// in video memory, so that chain-4 and linear modes see it in order.
 #include "devices/vga_internal.h"
 
-// Turns a window offset into an address in the card's 64 or 128 KiB; false when the map does not show it.
+// Turns a window offset into an address in the card's 64 or 128 KiB; false when the map does not
+// show it.
 static bool window_address(const struct vga *vga, uint32_t *address)
 {
     uint32_t offset = *address;
@@ -45,7 +47,7 @@ static uint8_t planar_read(struct vga *vga, uint32_t base)
     for (unsigned plane = 0; plane < 4; plane++) {
         uint8_t color = (vga->gc[GC_COLOR_COMPARE] >> plane) & 1 ? 0xff : 0;
         if ((vga->gc[GC_COLOR_DONT_CARE] >> plane) & 1)
-            same &= (uint8_t)~(vga->latch[plane] ^ color);
+            same &= (uint8_t) ~(vga->latch[plane] ^ color);
     }
     return same;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The screen as an RGB picture: planar 16 colours, CGA's 4 colours, 256 colours, and the linear VBE depths 8, 15, 16, 24 and 32.
-// Left out: pixel panning.
+// The screen as an RGB picture: planar 16 colours, CGA's 4 colours, 256 colours, and the linear VBE
+// depths 8, 15, 16, 24 and 32. Left out: pixel panning.
 #include "devices/vga_internal.h"
 
 #include <stdlib.h>
@@ -18,7 +18,8 @@ uint32_t vga_dac_color(const struct vga *vga, uint8_t index)
     uint32_t color = 0;
 
     for (unsigned i = 0; i < 3; i++) {
-        uint32_t c = vga->vbe[VBE_ENABLE] & VBE_8BIT_DAC ? p[i] : (p[i] & 0x3fu) << 2 | (p[i] & 0x3fu) >> 4;
+        uint32_t c =
+            vga->vbe[VBE_ENABLE] & VBE_8BIT_DAC ? p[i] : (p[i] & 0x3fu) << 2 | (p[i] & 0x3fu) >> 4;
         color = color << 8 | c;
     }
     return color;
@@ -35,7 +36,8 @@ uint32_t vga_attribute_color(const struct vga *vga, uint8_t attribute)
 }
 
 // Eight dots from one address of the four planes.
-static void put_planar(const struct vga *vga, struct vga_image *image, uint32_t x, uint32_t y, const uint8_t *planes)
+static void put_planar(const struct vga *vga, struct vga_image *image, uint32_t x, uint32_t y,
+                       const uint8_t *planes)
 {
     for (unsigned bit = 0; bit < 8; bit++) {
         unsigned shift = 7 - bit;
@@ -56,7 +58,8 @@ static void put_interleaved(const struct vga *vga, struct vga_image *image, uint
     }
 }
 
-static void put_bytes(const struct vga *vga, struct vga_image *image, uint32_t x, uint32_t y, const uint8_t *bytes)
+static void put_bytes(const struct vga *vga, struct vga_image *image, uint32_t x, uint32_t y,
+                      const uint8_t *bytes)
 {
     for (unsigned i = 0; i < 4; i++)
         vga_put_pixel(image, x + i, y, vga_dac_color(vga, bytes[i]));

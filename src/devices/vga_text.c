@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The text modes' screen: characters from planes 0 and 1, glyphs from the font the guest loaded into plane 2, cursor and blinking.
+// The text modes' screen: characters from planes 0 and 1, glyphs from the font the guest loaded
+// into plane 2, cursor and blinking.
 #include "devices/vga_internal.h"
 
 #include <stdlib.h>
@@ -43,7 +44,8 @@ static bool text_geometry(const struct vga *vga, struct geometry *g)
 }
 
 // A cell: character in plane 0, attribute in plane 1, 64 Ki cells that wrap.
-static const uint8_t *text_cell(const struct vga *vga, const struct geometry *g, uint32_t column, uint32_t row)
+static const uint8_t *text_cell(const struct vga *vga, const struct geometry *g, uint32_t column,
+                                uint32_t row)
 {
     return vga->vram + ((g->start + row * g->pitch + column) & 0xffff) * 4;
 }
@@ -69,11 +71,13 @@ static uint32_t cursor_address(const struct vga *vga)
 
 static bool cursor_covers(const struct vga *vga, uint32_t line)
 {
-    return !(vga->crtc[CRTC_CURSOR_START] & 0x20) && line >= (vga->crtc[CRTC_CURSOR_START] & 0x1fu) &&
+    return !(vga->crtc[CRTC_CURSOR_START] & 0x20) &&
+           line >= (vga->crtc[CRTC_CURSOR_START] & 0x1fu) &&
            line <= (vga->crtc[CRTC_CURSOR_END] & 0x1fu) && blink_phase(vga, 8);
 }
 
-// The dots of one scan line of a glyph, leftmost in bit 8; box-drawing characters repeat their last dot in the ninth.
+// The dots of one scan line of a glyph, leftmost in bit 8; box-drawing characters repeat their last
+// dot in the ninth.
 static uint32_t glyph_dots(const struct vga *vga, uint8_t character, uint32_t font, uint32_t line)
 {
     uint32_t dots = (uint32_t)vga->vram[((font + character * 32u + line) & 0xffff) * 4 + 2] << 1;
@@ -83,8 +87,8 @@ static uint32_t glyph_dots(const struct vga *vga, uint8_t character, uint32_t fo
     return dots;
 }
 
-static void render_cell(const struct vga *vga, const struct geometry *g, struct vga_image *image, uint32_t column,
-                        uint32_t row)
+static void render_cell(const struct vga *vga, const struct geometry *g, struct vga_image *image,
+                        uint32_t column, uint32_t row)
 {
     const uint8_t *cell = text_cell(vga, g, column, row);
     uint8_t attribute = cell[1];
@@ -98,11 +102,13 @@ static void render_cell(const struct vga *vga, const struct geometry *g, struct 
         hidden = (back & 8) && !blink_phase(vga, 16);
         back &= 7;
     }
-    uint32_t front_color = vga_attribute_color(vga, front), back_color = vga_attribute_color(vga, back);
+    uint32_t front_color = vga_attribute_color(vga, front),
+             back_color = vga_attribute_color(vga, back);
     bool underline = !(vga->misc & 1) && (attribute & 0x77) == 1;
     for (uint32_t line = 0; line < g->glyph_height; line++) {
         uint32_t dots = hidden ? 0 : glyph_dots(vga, cell[0], font, line);
-        if ((cursor && cursor_covers(vga, line)) || (underline && line == (vga->crtc[CRTC_UNDERLINE] & 0x1fu)))
+        if ((cursor && cursor_covers(vga, line)) ||
+            (underline && line == (vga->crtc[CRTC_UNDERLINE] & 0x1fu)))
             dots = 0x1ff;
         for (uint32_t x = 0; x < g->glyph_width; x++)
             vga_put_pixel(image, column * g->glyph_width + x, row * g->glyph_height + line,

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
-// The Bochs VBE registers ("dispi", id B0C5) at ports 0x1ce/0x1cf and the PCI function around the card: BAR0 video memory, BAR2
-// registers (0x400: VGA ports from 0x3c0, 0x500: dispi), expansion ROM. Left out: EDID (reads as zeros).
+// The Bochs VBE registers ("dispi", id B0C5) at ports 0x1ce/0x1cf and the PCI function around the
+// card: BAR0 video memory, BAR2 registers (0x400: VGA ports from 0x3c0, 0x500: dispi), expansion
+// ROM. Left out: EDID (reads as zeros).
 #include "devices/vga_internal.h"
 
-#define DISPI_ID5    0xb0c5u
-#define MAX_XRES     2560u
-#define MAX_YRES     1600u
-#define MMIO_SIZE    0x1000u
-#define MMIO_VGA     0x400u
-#define MMIO_DISPI   0x500u
+#define DISPI_ID5  0xb0c5u
+#define MAX_XRES   2560u
+#define MAX_YRES   1600u
+#define MMIO_SIZE  0x1000u
+#define MMIO_VGA   0x400u
+#define MMIO_DISPI 0x500u
 
 bool vga_vbe_is_on(const struct vga *vga)
 {
@@ -27,7 +28,8 @@ static void vbe_fit(struct vga *vga)
 {
     uint16_t *vbe = vga->vbe;
 
-    if (vbe[VBE_BPP] != 4 && vbe[VBE_BPP] != 15 && vbe[VBE_BPP] != 16 && vbe[VBE_BPP] != 24 && vbe[VBE_BPP] != 32)
+    if (vbe[VBE_BPP] != 4 && vbe[VBE_BPP] != 15 && vbe[VBE_BPP] != 16 && vbe[VBE_BPP] != 24 &&
+        vbe[VBE_BPP] != 32)
         vbe[VBE_BPP] = 8;
     vbe[VBE_XRES] &= 0xfff8;
     if (vbe[VBE_XRES] > MAX_XRES)
@@ -72,7 +74,8 @@ static void vbe_enable(struct vga *vga, uint16_t value)
     // The palette changes its scale with the DAC's width.
     if ((value ^ vga->vbe[VBE_ENABLE]) & VBE_8BIT_DAC)
         for (unsigned i = 0; i < sizeof vga->palette; i++)
-            vga->palette[i] = value & VBE_8BIT_DAC ? (uint8_t)(vga->palette[i] << 2) : vga->palette[i] >> 2;
+            vga->palette[i] =
+                value & VBE_8BIT_DAC ? (uint8_t)(vga->palette[i] << 2) : vga->palette[i] >> 2;
     vga->vbe[VBE_ENABLE] = value;
 }
 
@@ -167,7 +170,8 @@ static uint32_t mmio_read(void *self, uint32_t offset, unsigned size)
 
     if (offset >= MMIO_VGA && offset < MMIO_VGA + 0x20) {
         for (unsigned i = 0; i < size; i++)
-            value |= (uint32_t)vga_port_read(vga, 0x3c0 + ((offset - MMIO_VGA + i) & 0x1f)) << (8 * i);
+            value |= (uint32_t)vga_port_read(vga, 0x3c0 + ((offset - MMIO_VGA + i) & 0x1f))
+                     << (8 * i);
     } else if (offset >= MMIO_DISPI && offset < MMIO_DISPI + 2 * VBE_COUNT) {
         uint16_t index = vga->vbe_index;
         vga->vbe_index = (uint16_t)((offset - MMIO_DISPI) / 2);
@@ -183,7 +187,8 @@ static void mmio_write(void *self, uint32_t offset, uint32_t value, unsigned siz
 
     if (offset >= MMIO_VGA && offset < MMIO_VGA + 0x20) {
         for (unsigned i = 0; i < size; i++)
-            vga_port_write(vga, 0x3c0 + ((offset - MMIO_VGA + i) & 0x1f), (uint8_t)(value >> (8 * i)));
+            vga_port_write(vga, 0x3c0 + ((offset - MMIO_VGA + i) & 0x1f),
+                           (uint8_t)(value >> (8 * i)));
     } else if (offset >= MMIO_DISPI && offset < MMIO_DISPI + 2 * VBE_COUNT && size == 2) {
         uint16_t index = vga->vbe_index;
         vga->vbe_index = (uint16_t)((offset - MMIO_DISPI) / 2);

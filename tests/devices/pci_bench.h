@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the tests of the PCI-era chips stand on: ports, 4 MiB of RAM, a bus and a clock that the test moves by hand.
+// What the tests of the PCI-era chips stand on: ports, 4 MiB of RAM, a bus and a clock that the
+// test moves by hand.
 #ifndef TESTS_DEVICES_PCI_BENCH_H
 #define TESTS_DEVICES_PCI_BENCH_H
 
@@ -115,7 +116,8 @@ static inline uint32_t config_in(struct bench *b, unsigned devfn, unsigned reg, 
     return portio_read(b->ports, (uint16_t)(0xcfc + (reg & 3)), size);
 }
 
-static inline void config_out(struct bench *b, unsigned devfn, unsigned reg, uint32_t value, unsigned size)
+static inline void config_out(struct bench *b, unsigned devfn, unsigned reg, uint32_t value,
+                              unsigned size)
 {
     out32(b, 0xcf8, 0x80000000u | devfn << 8 | (reg & 0xfc));
     portio_write(b->ports, (uint16_t)(0xcfc + (reg & 3)), value, size);

@@ -201,7 +201,8 @@ static void test_pm(void **state)
     struct bench b;
     int offs = 0;
     bench_open(&b);
-    struct piix4_pm_config config = {.sci = bench_line(&b, LINE_SCI), .power_off = power_off, .self = &offs};
+    struct piix4_pm_config config = {
+        .sci = bench_line(&b, LINE_SCI), .power_off = power_off, .self = &offs};
     struct piix4_pm *pm = piix4_pm_create(b.bus, b.ports, b.clock, &config);
     unsigned dev = PCI_DEVFN(1, 3);
     assert_int_equal(config_in(&b, dev, 0, 4), 0x71138086);
@@ -246,8 +247,9 @@ static void test_pm(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_virtual_wire), cmocka_unit_test(test_priorities), cmocka_unit_test(test_timer),
-        cmocka_unit_test(test_ioapic),       cmocka_unit_test(test_pm),
+        cmocka_unit_test(test_virtual_wire), cmocka_unit_test(test_priorities),
+        cmocka_unit_test(test_timer),        cmocka_unit_test(test_ioapic),
+        cmocka_unit_test(test_pm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

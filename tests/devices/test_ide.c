@@ -47,11 +47,13 @@ static void rig_open(struct rig *r)
     r->full = 0;
     make_file(r->disk, (uint64_t)SECTORS * 512, 512);
     make_file(r->cd, (uint64_t)CD_BLOCKS * 2048, 2048);
-    struct piix_ide_config config = {
-        .irq = {bench_line(&r->b, 14), bench_line(&r->b, 15)}, .on_host_full = host_full, .self = r};
+    struct piix_ide_config config = {.irq = {bench_line(&r->b, 14), bench_line(&r->b, 15)},
+                                     .on_host_full = host_full,
+                                     .self = r};
     r->ide = piix_ide_create(r->b.bus, r->b.ports, r->b.clock, &config);
     struct block_image *disk = block_image_open(r->disk, &(struct block_image_options){0}, &err);
-    struct block_image *cd = block_image_open(r->cd, &(struct block_image_options){.read_only = true}, &err);
+    struct block_image *cd =
+        block_image_open(r->cd, &(struct block_image_options){.read_only = true}, &err);
     assert_non_null(disk);
     assert_non_null(cd);
     piix_ide_attach_disk(r->ide, 0, disk);
@@ -77,7 +79,8 @@ static uint8_t wait_ready(struct rig *r, uint32_t base)
     return (uint8_t)in8(&r->b, base + 7);
 }
 
-static void task(struct rig *r, uint32_t base, uint8_t device, uint64_t lba, uint32_t count, bool wide)
+static void task(struct rig *r, uint32_t base, uint8_t device, uint64_t lba, uint32_t count,
+                 bool wide)
 {
     struct bench *b = &r->b;
     out8(b, base + 6, device);
@@ -219,7 +222,9 @@ static void test_errors(void **state)
     assert_int_equal(in8(b, 0x1f1), 4);
     out8(b, 0x1f7, 0xf8); // READ NATIVE MAX
     wait_ready(&r, 0x1f0);
-    assert_int_equal(in8(b, 0x1f3) | in8(b, 0x1f4) << 8 | in8(b, 0x1f5) << 16 | (in8(b, 0x1f6) & 15) << 24, SECTORS - 1);
+    assert_int_equal(in8(b, 0x1f3) | in8(b, 0x1f4) << 8 | in8(b, 0x1f5) << 16 |
+                         (in8(b, 0x1f6) & 15) << 24,
+                     SECTORS - 1);
     rig_close(&r);
 }
 
@@ -415,9 +420,12 @@ static void test_snapshot_is_stable(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_identify_and_selection), cmocka_unit_test(test_pio),
-        cmocka_unit_test(test_errors),                 cmocka_unit_test(test_dma),
-        cmocka_unit_test(test_atapi),                  cmocka_unit_test(test_media_change),
+        cmocka_unit_test(test_identify_and_selection),
+        cmocka_unit_test(test_pio),
+        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_dma),
+        cmocka_unit_test(test_atapi),
+        cmocka_unit_test(test_media_change),
         cmocka_unit_test(test_snapshot_is_stable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Configuration mechanism #1, BARs, the host bridge's shadow RAM, the ISA bridge's interrupt routing and reset register, fw_cfg.
+// Configuration mechanism #1, BARs, the host bridge's shadow RAM, the ISA bridge's interrupt
+// routing and reset register, fw_cfg.
 #include "pci_bench.h"
 
 #include "devices/fw_cfg.h"
@@ -22,9 +23,13 @@ static const struct mmio_ops echo_mmio = {echo_read, echo_write, 4};
 
 static struct pci_device *make_device(struct bench *b, uint32_t *sink)
 {
-    struct pci_device *dev = pci_device_create(
-        b->bus, &(struct pci_device_info){.name = "echo", .devfn = DEV, .vendor = 0xabcd, .device = 0x1234,
-                                          .class_code = 0x020000, .interrupt_pin = 2});
+    struct pci_device *dev =
+        pci_device_create(b->bus, &(struct pci_device_info){.name = "echo",
+                                                            .devfn = DEV,
+                                                            .vendor = 0xabcd,
+                                                            .device = 0x1234,
+                                                            .class_code = 0x020000,
+                                                            .interrupt_pin = 2});
     pci_device_add_io(dev, 0, 32, &echo_ports, sink);
     pci_device_add_mmio(dev, 1, 0x1000, &echo_mmio, sink);
     return dev;
@@ -178,12 +183,15 @@ static void test_fw_cfg(void **state)
     struct fw_cfg *cfg = fw_cfg_create(b.ports, b.mem, &b.log, b.registry);
     fw_cfg_set_machine(cfg, 64u << 20, true);
     assert_true(fw_cfg_add_file(cfg, "bootorder", "/x\n", 4, &err));
-    assert_false(fw_cfg_add_file(cfg, "a-name-that-is-much-longer-than-the-directory-entry-can-hold", "", 1, &err));
+    assert_false(fw_cfg_add_file(
+        cfg, "a-name-that-is-much-longer-than-the-directory-entry-can-hold", "", 1, &err));
     out16(&b, 0x510, 0);
     assert_int_equal(in8(&b, 0x511), 'Q');
     assert_int_equal(in8(&b, 0x511), 'E');
     out16(&b, 0x510, 3);
-    assert_int_equal(in8(&b, 0x511) | in8(&b, 0x511) << 8 | in8(&b, 0x511) << 16 | in8(&b, 0x511) << 24, 64u << 20);
+    assert_int_equal(in8(&b, 0x511) | in8(&b, 0x511) << 8 | in8(&b, 0x511) << 16 |
+                         in8(&b, 0x511) << 24,
+                     64u << 20);
     assert_int_equal(in32(&b, 0x514), 0x554d4551);
     // The directory: sorted, "bootorder" first; then its contents by DMA.
     out16(&b, 0x510, 0x19);
@@ -193,7 +201,8 @@ static void test_fw_cfg(void **state)
     assert_int_equal(directory[3], 3);
     assert_string_equal((char *)directory + 12, "bootorder");
     uint32_t key = (uint32_t)directory[8] << 8 | directory[9];
-    uint8_t request[16] = {(uint8_t)(key >> 8), (uint8_t)key, 0, 0x0a, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0x20, 0};
+    uint8_t request[16] = {
+        (uint8_t)(key >> 8), (uint8_t)key, 0, 0x0a, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0x20, 0};
     memcpy(b.ram + 0x1000, request, 16);
     memset(b.ram + 0x2000, 0xee, 16);
     out32(&b, 0x518, 0x00100000);
@@ -216,8 +225,9 @@ static void test_fw_cfg(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_config_access),     cmocka_unit_test(test_bars),   cmocka_unit_test(test_shadow_ram),
-        cmocka_unit_test(test_routing_and_reset), cmocka_unit_test(test_fw_cfg),
+        cmocka_unit_test(test_config_access), cmocka_unit_test(test_bars),
+        cmocka_unit_test(test_shadow_ram),    cmocka_unit_test(test_routing_and_reset),
+        cmocka_unit_test(test_fw_cfg),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

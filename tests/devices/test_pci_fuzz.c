@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Random accesses to every port and register window of the PCI-era chips, with hostile descriptors in memory and the clock running
-// on. What is tested: no sanitizer report, no hang, no access outside guest memory, a snapshot that loads again.
+// Random accesses to every port and register window of the PCI-era chips, with hostile descriptors
+// in memory and the clock running on. What is tested: no sanitizer report, no hang, no access
+// outside guest memory, a snapshot that loads again.
 #include "pci_bench.h"
 
 #include <fcntl.h>
@@ -14,7 +15,7 @@
 #include "devices/piix4_pm.h"
 #include "devices/vga.h"
 
-#define ROUNDS 12u
+#define ROUNDS 40u
 #define STEPS  6000u
 
 struct board {
@@ -45,14 +46,21 @@ static void board_open(struct board *x)
     fw_cfg_set_machine(x->cfg, BENCH_RAM, true);
     x->host = i440fx_create(b->bus, &(struct i440fx_config){b->ram, bios, sizeof bios});
     x->piix3 = piix3_create(b->bus, b->ports, &(struct piix3_config){.isa_irq = bench_line(b, 0)});
-    x->ide = piix_ide_create(b->bus, b->ports, b->clock,
-                             &(struct piix_ide_config){.irq = {bench_line(b, 14), bench_line(b, 15)}});
-    piix_ide_attach_disk(x->ide, 0, block_image_open(x->path, &(struct block_image_options){.snapshot = true}, &err));
+    x->ide =
+        piix_ide_create(b->bus, b->ports, b->clock,
+                        &(struct piix_ide_config){.irq = {bench_line(b, 14), bench_line(b, 15)}});
+    piix_ide_attach_disk(
+        x->ide, 0,
+        block_image_open(x->path, &(struct block_image_options){.snapshot = true}, &err));
     piix_ide_attach_cd(x->ide, 1, NULL);
-    piix_ide_attach_cd(x->ide, 2, block_image_open(x->path, &(struct block_image_options){.read_only = true}, &err));
-    x->pm = piix4_pm_create(b->bus, b->ports, b->clock, &(struct piix4_pm_config){.sci = bench_line(b, 9)});
+    piix_ide_attach_cd(
+        x->ide, 2,
+        block_image_open(x->path, &(struct block_image_options){.read_only = true}, &err));
+    x->pm = piix4_pm_create(b->bus, b->ports, b->clock,
+                            &(struct piix4_pm_config){.sci = bench_line(b, 9)});
     x->vga = vga_create(b->bus, PCI_DEVFN(2, 0), b->ports, b->clock, bios, 4096);
-    x->lapic = lapic_create(b->clock, b->mem, &b->log, b->registry, &(struct lapic_config){.intr = bench_line(b, 1)});
+    x->lapic = lapic_create(b->clock, b->mem, &b->log, b->registry,
+                            &(struct lapic_config){.intr = bench_line(b, 1)});
     x->ioapic = ioapic_create(b->mem, &b->log, b->registry, x->lapic);
     config_out(b, PCI_DEVFN(1, 1), 0x40, 0x80008000, 4);
     config_out(b, PCI_DEVFN(1, 1), 0x20, 0xc000, 4);
@@ -61,6 +69,9 @@ static void board_open(struct board *x)
     config_out(b, PCI_DEVFN(1, 3), 0x90, 0xb100, 4);
     config_out(b, PCI_DEVFN(1, 3), 0x80, 1, 1);
     config_out(b, PCI_DEVFN(1, 3), 0xd2, 1, 1);
+    config_out(b, PCI_DEVFN(2, 0), 0x10, 0xe0000000, 4);
+    config_out(b, PCI_DEVFN(2, 0), 0x18, 0xe1000000, 4);
+    config_out(b, PCI_DEVFN(2, 0), 4, 3, 2);
     physmem_store(b->mem, 0xfee000f0, 0x1ff, 4);
 }
 
@@ -80,8 +91,9 @@ static void board_close(struct board *x)
 
 static void random_port(struct board *x, uint64_t *seed)
 {
-    static const uint16_t starts[] = {0x1f0, 0x170, 0x1f0, 0x170, 0x3f6, 0x376, 0xc000, 0xc008, 0x510, 0x514,
-                                      0x1ce, 0x3c0, 0x3c4, 0x3ce, 0x3d4, 0xb000, 0xb100, 0xafe0, 0xb2,  0xcf8, 0xcf9};
+    static const uint16_t starts[] = {0x1f0,  0x170,  0x1f0,  0x170,  0x3f6, 0x376, 0xc000,
+                                      0xc008, 0x510,  0x514,  0x1ce,  0x3c0, 0x3c4, 0x3ce,
+                                      0x3d4,  0xb000, 0xb100, 0xafe0, 0xb2,  0xcf8, 0xcf9};
     uint32_t port = starts[bench_random(seed) % ARRAY_SIZE(starts)] + bench_random(seed) % 8;
     unsigned size = 1u << bench_random(seed) % 3;
     uint32_t value = bench_random(seed);
@@ -97,18 +109,25 @@ static void random_port(struct board *x, uint64_t *seed)
 // A whole command, so that transfers really start; descriptors come from random memory.
 static void random_command(struct board *x, uint64_t *seed)
 {
-    static const uint8_t commands[] = {0x20, 0x30, 0x24, 0x34, 0x25, 0x35, 0xc4, 0xc5, 0xc8, 0xca, 0xa0, 0xa0,
-                                       0xa0, 0x29, 0x39, 0xc6, 0x91, 0xec, 0xa1, 0xef, 0xe7, 0xb0, 0x40, 0x08};
+    static const uint8_t commands[] = {0x20, 0x30, 0x24, 0x34, 0x25, 0x35, 0xc4, 0xc5,
+                                       0xc8, 0xca, 0xa0, 0xa0, 0xa0, 0x29, 0x39, 0xc6,
+                                       0x91, 0xec, 0xa1, 0xef, 0xe7, 0xb0, 0x40, 0x08};
+    static const uint8_t packets[] = {0x00, 0x03, 0x12, 0x1a, 0x1b, 0x1e, 0x25,
+                                      0x28, 0x28, 0x2b, 0x43, 0x46, 0x4a, 0x51,
+                                      0x5a, 0xa8, 0xa8, 0xbb, 0xbd, 0xbe, 0xff};
     struct bench *b = &x->b;
     uint32_t base = bench_random(seed) & 1 ? 0x1f0 : 0x170;
     uint32_t bm = base == 0x1f0 ? 0xc000 : 0xc008;
 
     out32(b, bm + 4, bench_random(seed) % BENCH_RAM);
     for (unsigned reg = 1; reg < 7; reg++)
-        out8(b, base + reg, bench_random(seed) % (reg == 2 ? 256 : 4) | (reg == 6 ? 0x40 | (bench_random(seed) & 0x10) : 0));
+        out8(b, base + reg,
+             bench_random(seed) % (reg == 2 ? 256 : 4) |
+                 (reg == 6 ? 0x40 | (bench_random(seed) & 0x10) : 0));
     out8(b, base + 7, commands[bench_random(seed) % ARRAY_SIZE(commands)]);
-    for (unsigned i = 0; i < 6; i++)
-        out16(b, base, i == 0 ? bench_random(seed) & 0xff : bench_random(seed) & 0x0707);
+    out16(b, base, packets[bench_random(seed) % ARRAY_SIZE(packets)]);
+    for (unsigned i = 1; i < 6; i++)
+        out16(b, base, bench_random(seed) & (bench_random(seed) & 1 ? 0x3f07 : 0x0100));
     out8(b, bm, bench_random(seed) & 9);
     bench_run(b, 50000);
     for (unsigned i = bench_random(seed) % 300; i > 0; i--)
@@ -117,8 +136,10 @@ static void random_command(struct board *x, uint64_t *seed)
 
 static void random_memory(struct board *x, uint64_t *seed)
 {
-    static const uint32_t starts[] = {0xa0000, 0xb8000, 0xfee00000, 0xfec00000, 0xc0000, 0xe0000000};
-    uint32_t address = starts[bench_random(seed) % ARRAY_SIZE(starts)] + bench_random(seed) % 0x1000;
+    static const uint32_t starts[] = {0xa0000, 0xb8000,    0xfee00000, 0xfec00000,
+                                      0xc0000, 0xe0000000, 0xe1000400};
+    uint32_t address =
+        starts[bench_random(seed) % ARRAY_SIZE(starts)] + bench_random(seed) % 0x1000;
     unsigned size = 1u << bench_random(seed) % 4;
 
     if (bench_random(seed) & 1)
@@ -126,12 +147,14 @@ static void random_memory(struct board *x, uint64_t *seed)
     if (bench_random(seed) & 1)
         physmem_load(x->b.mem, address, size);
     else
-        physmem_store(x->b.mem, address, (uint64_t)bench_random(seed) << 32 | bench_random(seed), size);
+        physmem_store(x->b.mem, address, (uint64_t)bench_random(seed) << 32 | bench_random(seed),
+                      size);
 }
 
 static void random_config(struct board *x, uint64_t *seed)
 {
-    static const uint8_t devices[] = {PCI_DEVFN(0, 0), PCI_DEVFN(1, 0), PCI_DEVFN(1, 1), PCI_DEVFN(1, 3), PCI_DEVFN(2, 0)};
+    static const uint8_t devices[] = {PCI_DEVFN(0, 0), PCI_DEVFN(1, 0), PCI_DEVFN(1, 1),
+                                      PCI_DEVFN(1, 3), PCI_DEVFN(2, 0)};
     uint8_t devfn = devices[bench_random(seed) % ARRAY_SIZE(devices)];
     unsigned reg = bench_random(seed) % 256;
 
@@ -142,22 +165,57 @@ static void random_config(struct board *x, uint64_t *seed)
         config_out(&x->b, devfn, reg & ~3u, bench_random(seed), 4);
 }
 
+// A picture from random registers, with the display switched on.
+static void random_picture(struct board *x, uint64_t *seed)
+{
+    struct bench *b = &x->b;
+    struct vga_image image;
+
+    out8(b, 0x3c2, 0x63);
+    if (bench_random(seed) & 1) {
+        for (unsigned index = 1; index < 11; index++) {
+            out16(b, 0x1ce, index);
+            out16(b, 0x1cf,
+                  bench_random(seed) & (index == 3               ? 0x38
+                                        : bench_random(seed) & 1 ? 0xffff
+                                                                 : 0x1ff));
+        }
+    } else {
+        out16(b, 0x1ce, 4);
+        out16(b, 0x1cf, 0);
+    }
+    for (unsigned index = 0; index < 0x19; index++)
+        if (index != 0x11)
+            out16(b, 0x3d4, index | (bench_random(seed) & 0xff00));
+    out16(b, 0x3c4, 1);
+    out16(b, 0x3ce, 5 | (bench_random(seed) & 0xff00));
+    out16(b, 0x3ce, 6 | (bench_random(seed) & 0x0f00));
+    in8(b, 0x3da);
+    out8(b, 0x3c0, 0x20);
+    vga_render(x->vga, &image);
+    assert_true(image.width <= 4096 && image.height <= 4096);
+    free(image.rgb);
+}
+
 static void random_rest(struct board *x, uint64_t *seed)
 {
-    struct vga_image image;
     struct vga_text text;
 
     switch (bench_random(seed) % 6) {
     case 0:
-        vga_render(x->vga, &image);
-        free(image.rgb);
+        random_picture(x, seed);
         break;
     case 1:
         if (vga_text_screen(x->vga, &text))
             free(text.characters);
         break;
     case 2:
-        ioapic_set_irq(x->ioapic, bench_random(seed) % 24, bench_random(seed) & 1);
+        for (unsigned i = 0; i < 64; i++) {
+            physmem_store(x->b.mem, 0xfec00000, 0x10 + bench_random(seed) % 48, 4);
+            physmem_store(x->b.mem, 0xfec00010, bench_random(seed) & 0xa9ff, 4);
+            ioapic_set_irq(x->ioapic, bench_random(seed) % 24, bench_random(seed) & 1);
+            physmem_store(x->b.mem, 0xfee000b0, 0, 4);
+        }
         break;
     case 3:
         lapic_acknowledge(x->lapic);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// VGA: registers, every read and write mode, text and graphics pictures, the Bochs VBE extension and its PCI function.
+// VGA: registers, every read and write mode, text and graphics pictures, the Bochs VBE extension
+// and its PCI function.
 #include "pci_bench.h"
 
 #include "devices/vga.h"
@@ -319,7 +320,8 @@ static void test_vbe(void **state)
         vbe(&r, 3, depths[i]);
         vbe(&r, 4, 0x41);
         dac(&r, 0xff, 63, 63, 63);
-        physmem_store(b->mem, 0xe0000000 + (800 * 599 + 799) * bytes, 0xffffff, bytes > 2 ? 2 : bytes);
+        physmem_store(b->mem, 0xe0000000 + (800 * 599 + 799) * bytes, 0xffffff,
+                      bytes > 2 ? 2 : bytes);
         if (bytes > 2)
             physmem_store(b->mem, 0xe0000000 + (800 * 599 + 799) * bytes + 2, 0xff, 1);
         vga_render(r.vga, &image);
@@ -349,8 +351,9 @@ static void test_vbe(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_registers), cmocka_unit_test(test_planar), cmocka_unit_test(test_text),
-        cmocka_unit_test(test_graphics),  cmocka_unit_test(test_vbe),
+        cmocka_unit_test(test_registers), cmocka_unit_test(test_planar),
+        cmocka_unit_test(test_text),      cmocka_unit_test(test_graphics),
+        cmocka_unit_test(test_vbe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
