@@ -2,59 +2,16 @@
 // Local APIC, Intel SDM vol. 3, chapter "Advanced Programmable Interrupt Controller". One
 // processor: messages to others go nowhere. Left out: x2APIC, TSC deadline, focus processor
 // checking, SMI. The timer counts a 100 MHz bus clock.
-#include "devices/lapic.h"
+#include "devices/lapic_internal.h"
 
 #include <stdlib.h>
-
-#define APIC_SIZE     0x1000u
-#define VERSION       0x00050014u
-#define TICK_NS       10
-#define MIN_PERIOD_NS 10000 // a periodic timer is not served more often
-
-#define BASE_ENABLE   (1u << 11)
-#define BASE_BSP      (1u << 8)
-#define BASE_DEFAULT  0xfee00000u
-#define BASE_RESERVED (~UINT64_C(0xffffff900)) // bits 0-7, 9, 10 and above 35
-
-enum lvt { LVT_TIMER, LVT_THERMAL, LVT_PERF, LVT_LINT0, LVT_LINT1, LVT_ERROR, LVT_COUNT };
-enum {
-    LVT_PENDING = 1 << 12,
-    LVT_ACTIVE_LOW = 1 << 13,
-    LVT_REMOTE_IRR = 1 << 14,
-    LVT_LEVEL = 1 << 15,
-    LVT_MASKED = 1 << 16,
-    LVT_PERIODIC = 1 << 17
-};
-enum { ESR_SEND_VECTOR = 1 << 5, ESR_RECEIVE_VECTOR = 1 << 6, ESR_REGISTER = 1 << 7 };
-#define SVR_ENABLE (1u << 8)
-
-struct lapic {
-    struct physmem *mem;
-    struct clock *clock;
-    struct log *log;
-    struct state_registry *registry;
-    struct lapic_config config;
-    struct phys_region *region;
-    struct timer *timer;
-    uint64_t base;
-    uint32_t id, tpr, ldr, dfr, svr;
-    uint32_t isr[8], tmr[8], irr[8];
-    uint32_t esr, esr_pending;
-    uint32_t icr_low, icr_high;
-    uint32_t lvt[LVT_COUNT];
-    uint32_t initial_count, divide;
-    int64_t timer_start; // when the count was loaded
-    bool lint[2];
-    bool extint_message; // an ExtINT message waits for the acknowledge cycle
-    bool intr_level;
-};
 
 bool lapic_is_enabled(const struct lapic *apic)
 {
     return (apic->base & BASE_ENABLE) != 0;
 }
 
-static bool is_active(const struct lapic *apic)
+bool lapic_is_active(const struct lapic *apic)
 {
     return lapic_is_enabled(apic) && (apic->svr & SVR_ENABLE);
 }
@@ -79,12 +36,7 @@ static void bit_clear(uint32_t bitmap[8], uint8_t vector)
     bitmap[vector >> 5] &= ~(1u << (vector & 31));
 }
 
-static bool bit_test(const uint32_t bitmap[8], uint8_t vector)
-{
-    return (bitmap[vector >> 5] >> (vector & 31)) & 1;
-}
-
-static uint32_t ppr(const struct lapic *apic)
+uint32_t lapic_ppr(const struct lapic *apic)
 {
     int serving = highest(apic->isr);
     uint32_t class_served = serving < 0 ? 0 : (uint32_t)serving & 0xf0;
@@ -95,9 +47,9 @@ static uint32_t ppr(const struct lapic *apic)
 // The vector that may be delivered now, -1: none.
 static int deliverable(const struct lapic *apic)
 {
-    int vector = is_active(apic) ? highest(apic->irr) : -1;
+    int vector = lapic_is_active(apic) ? highest(apic->irr) : -1;
 
-    return vector >= 0 && ((uint32_t)vector & 0xf0) > (ppr(apic) & 0xf0) ? vector : -1;
+    return vector >= 0 && ((uint32_t)vector & 0xf0) > (lapic_ppr(apic) & 0xf0) ? vector : -1;
 }
 
 static bool extint_waits(const struct lapic *apic)
@@ -116,7 +68,7 @@ bool lapic_has_interrupt(const struct lapic *apic)
     return deliverable(apic) >= 0 || extint_waits(apic);
 }
 
-static void update(struct lapic *apic)
+void lapic_update(struct lapic *apic)
 {
     bool level = lapic_has_interrupt(apic);
 
@@ -132,14 +84,12 @@ static void pulse(const struct irq_line *line)
     irq_set(line, false);
 }
 
-static void raise_error(struct lapic *apic, uint32_t bit);
-
 static bool accept(struct lapic *apic, uint8_t vector, bool level)
 {
-    if (!is_active(apic))
+    if (!lapic_is_active(apic))
         return false;
     if (vector < 16) {
-        raise_error(apic, ESR_RECEIVE_VECTOR);
+        lapic_raise_error(apic, ESR_RECEIVE_VECTOR);
         return false;
     }
     bit_set(apic->irr, vector);
@@ -147,12 +97,12 @@ static bool accept(struct lapic *apic, uint8_t vector, bool level)
         bit_set(apic->tmr, vector);
     else
         bit_clear(apic->tmr, vector);
-    update(apic);
+    lapic_update(apic);
     return true;
 }
 
 // An error in delivering the error interrupt itself is not reported again.
-static void raise_error(struct lapic *apic, uint32_t bit)
+void lapic_raise_error(struct lapic *apic, uint32_t bit)
 {
     uint32_t lvt = apic->lvt[LVT_ERROR];
     bool first = !(apic->esr_pending & bit);
@@ -162,7 +112,7 @@ static void raise_error(struct lapic *apic, uint32_t bit)
         accept(apic, (uint8_t)lvt, false);
 }
 
-static void deliver_local(struct lapic *apic, enum lvt n)
+void lapic_deliver_local(struct lapic *apic, enum lvt n)
 {
     uint32_t lvt = apic->lvt[n];
 
@@ -196,8 +146,8 @@ void lapic_set_lint0(struct lapic *apic, bool level)
 
     apic->lint[0] = level;
     if (edge)
-        deliver_local(apic, LVT_LINT0);
-    update(apic);
+        lapic_deliver_local(apic, LVT_LINT0);
+    lapic_update(apic);
 }
 
 void lapic_set_lint1(struct lapic *apic, bool level)
@@ -208,7 +158,7 @@ void lapic_set_lint1(struct lapic *apic, bool level)
     if (!edge)
         return;
     if (lapic_is_enabled(apic))
-        deliver_local(apic, LVT_LINT1);
+        lapic_deliver_local(apic, LVT_LINT1);
     else
         pulse(&apic->config.nmi);
 }
@@ -228,29 +178,29 @@ int lapic_acknowledge(struct lapic *apic)
     } else {
         vector = (int)(apic->svr & 0xff);
     }
-    update(apic);
+    lapic_update(apic);
     return vector;
 }
 
-static void write_eoi(struct lapic *apic)
+void lapic_write_eoi(struct lapic *apic)
 {
     int vector = highest(apic->isr);
 
     if (vector < 0)
         return;
     bit_clear(apic->isr, (uint8_t)vector);
-    if (bit_test(apic->tmr, (uint8_t)vector)) {
+    if (lapic_bit_test(apic->tmr, (uint8_t)vector)) {
         for (enum lvt n = LVT_LINT0; n <= LVT_LINT1; n++) {
             if (!(apic->lvt[n] & LVT_REMOTE_IRR) || (int)(apic->lvt[n] & 0xff) != vector)
                 continue;
             apic->lvt[n] &= ~(uint32_t)LVT_REMOTE_IRR;
             if (apic->lint[n - LVT_LINT0])
-                deliver_local(apic, n);
+                lapic_deliver_local(apic, n);
         }
         if (apic->config.eoi)
             apic->config.eoi(apic->config.eoi_self, (uint8_t)vector);
     }
-    update(apic);
+    lapic_update(apic);
 }
 
 // Messages.
@@ -279,7 +229,7 @@ static bool take_message(struct lapic *apic, enum apic_delivery mode, uint8_t ve
         return true;
     case APIC_EXTINT:
         apic->extint_message = true;
-        update(apic);
+        lapic_update(apic);
         return true;
     default:
         return true; // SMI, start-up of a running processor
@@ -294,7 +244,7 @@ bool lapic_deliver(struct lapic *apic, uint8_t destination, bool logical, enum a
     return take_message(apic, mode, vector, level_triggered);
 }
 
-static void write_icr(struct lapic *apic, uint32_t value)
+void lapic_write_icr(struct lapic *apic, uint32_t value)
 {
     enum apic_delivery mode = value >> 8 & 7;
     unsigned shorthand = value >> 18 & 3;
@@ -302,7 +252,7 @@ static void write_icr(struct lapic *apic, uint32_t value)
 
     apic->icr_low = value & 0x000ccfff; // delivered at once: never pending
     if ((mode == APIC_FIXED || mode == APIC_LOWEST) && (value & 0xff) < 16)
-        raise_error(apic, ESR_SEND_VECTOR);
+        lapic_raise_error(apic, ESR_SEND_VECTOR);
     // INIT level de-assert only synchronises arbitration ids.
     if (mode == APIC_INIT && deassert)
         return;
@@ -327,7 +277,7 @@ static int64_t timer_period(const struct lapic *apic)
     return timer_unit(apic) * apic->initial_count;
 }
 
-static void timer_schedule(struct lapic *apic)
+void lapic_timer_schedule(struct lapic *apic)
 {
     int64_t now = clock_now(apic->clock), period = timer_period(apic), deadline;
 
@@ -355,10 +305,10 @@ static void timer_fired(void *self)
 
     if (!(apic->lvt[LVT_TIMER] & LVT_MASKED))
         accept(apic, (uint8_t)apic->lvt[LVT_TIMER], false);
-    timer_schedule(apic);
+    lapic_timer_schedule(apic);
 }
 
-static uint32_t current_count(const struct lapic *apic)
+uint32_t lapic_current_count(const struct lapic *apic)
 {
     if (apic->initial_count == 0)
         return 0;
@@ -367,147 +317,6 @@ static uint32_t current_count(const struct lapic *apic)
         return apic->initial_count - (uint32_t)(ticks % apic->initial_count);
     return ticks >= apic->initial_count ? 0 : apic->initial_count - (uint32_t)ticks;
 }
-
-// Registers.
-
-static uint32_t register_read(const struct lapic *apic, uint32_t reg)
-{
-    if (reg >= 0x10 && reg < 0x18)
-        return apic->isr[reg - 0x10];
-    if (reg >= 0x18 && reg < 0x20)
-        return apic->tmr[reg - 0x18];
-    if (reg >= 0x20 && reg < 0x28)
-        return apic->irr[reg - 0x20];
-    if (reg >= 0x32 && reg < 0x32 + LVT_COUNT)
-        return apic->lvt[reg - 0x32];
-    switch (reg) {
-    case 0x02:
-        return apic->id;
-    case 0x03:
-        return VERSION;
-    case 0x08:
-        return apic->tpr;
-    case 0x09: // arbitration priority: nobody competes
-    case 0x0a:
-        return ppr(apic);
-    case 0x0d:
-        return apic->ldr;
-    case 0x0e:
-        return apic->dfr;
-    case 0x0f:
-        return apic->svr;
-    case 0x28:
-        return apic->esr;
-    case 0x30:
-        return apic->icr_low;
-    case 0x31:
-        return apic->icr_high;
-    case 0x38:
-        return apic->initial_count;
-    case 0x39:
-        return current_count(apic);
-    case 0x3e:
-        return apic->divide;
-    default:
-        return 0;
-    }
-}
-
-static void write_lvt(struct lapic *apic, enum lvt n, uint32_t value)
-{
-    static const uint32_t writable[LVT_COUNT] = {
-        [LVT_TIMER] = 0x300ff, [LVT_THERMAL] = 0x107ff, [LVT_PERF] = 0x107ff,
-        [LVT_LINT0] = 0x1a7ff, [LVT_LINT1] = 0x1a7ff,   [LVT_ERROR] = 0x100ff,
-    };
-    uint32_t keep = apic->lvt[n] & LVT_REMOTE_IRR;
-
-    if (!(apic->svr & SVR_ENABLE))
-        value |= LVT_MASKED;
-    apic->lvt[n] = (value & writable[n]) | keep;
-    if (n == LVT_TIMER)
-        timer_schedule(apic);
-    // A level wire that is already up is seen when its vector opens.
-    if ((n == LVT_LINT0 || n == LVT_LINT1) && (value & LVT_LEVEL) && apic->lint[n - LVT_LINT0])
-        deliver_local(apic, n);
-    update(apic);
-}
-
-static void write_svr(struct lapic *apic, uint32_t value)
-{
-    apic->svr = value & 0x3ff;
-    if (!(value & SVR_ENABLE))
-        for (unsigned n = 0; n < LVT_COUNT; n++)
-            apic->lvt[n] |= LVT_MASKED;
-    update(apic);
-}
-
-static void register_write(struct lapic *apic, uint32_t reg, uint32_t value)
-{
-    if (reg >= 0x32 && reg < 0x32 + LVT_COUNT) {
-        write_lvt(apic, reg - 0x32, value);
-        return;
-    }
-    switch (reg) {
-    case 0x02:
-        apic->id = value & 0xff000000;
-        break;
-    case 0x08:
-        apic->tpr = value & 0xff;
-        update(apic);
-        break;
-    case 0x0b:
-        write_eoi(apic);
-        break;
-    case 0x0d:
-        apic->ldr = value & 0xff000000;
-        break;
-    case 0x0e:
-        apic->dfr = value | 0x0fffffff;
-        break;
-    case 0x0f:
-        write_svr(apic, value);
-        break;
-    case 0x28: // a write makes the errors since the last one readable
-        apic->esr = apic->esr_pending;
-        apic->esr_pending = 0;
-        break;
-    case 0x30:
-        write_icr(apic, value);
-        break;
-    case 0x31:
-        apic->icr_high = value & 0xff000000;
-        break;
-    case 0x38:
-        apic->initial_count = value;
-        apic->timer_start = clock_now(apic->clock);
-        timer_schedule(apic);
-        break;
-    case 0x3e:
-        apic->divide = value & 0x0b;
-        timer_schedule(apic);
-        break;
-    default:
-        break;
-    }
-}
-
-// Registers are dwords at multiples of 16.
-static uint32_t mmio_read(void *self, uint32_t offset, unsigned size)
-{
-    struct lapic *apic = self;
-
-    if ((offset & 0xf) + size > 4)
-        return 0;
-    return register_read(apic, (offset >> 4) & 0xff) >> (8 * (offset & 3));
-}
-
-static void mmio_write(void *self, uint32_t offset, uint32_t value, unsigned size)
-{
-    if ((offset & 0xf) == 0 && size == 4)
-        register_write(self, (offset >> 4) & 0xff, value);
-}
-
-static const struct mmio_ops apic_ops = {mmio_read, mmio_write, 4};
 
 // IA32_APIC_BASE.
 
@@ -558,7 +367,7 @@ bool lapic_set_base(struct lapic *apic, uint64_t value)
     if (was && !lapic_is_enabled(apic))
         reset_registers(apic);
     update_window(apic);
-    update(apic);
+    lapic_update(apic);
     return true;
 }
 
@@ -610,8 +419,8 @@ struct lapic *lapic_create(struct clock *clock, struct physmem *mem, struct log 
     apic->registry = registry;
     apic->config = *config;
     apic->timer = timer_create_on(clock, "lapic", timer_fired, apic);
-    apic->region =
-        physmem_add_mmio(mem, "lapic", BASE_DEFAULT, APIC_SIZE, LAPIC_PRIORITY, &apic_ops, apic);
+    apic->region = physmem_add_mmio(mem, "lapic", BASE_DEFAULT, APIC_SIZE, LAPIC_PRIORITY,
+                                    &lapic_mmio_ops, apic);
     state_register(registry, &(struct state_section){.name = "lapic",
                                                      .version = 1,
                                                      .fields = lapic_fields,
@@ -642,29 +451,5 @@ void lapic_reset(struct lapic *apic)
     apic->base = BASE_DEFAULT | BASE_ENABLE | BASE_BSP;
     reset_registers(apic);
     update_window(apic);
-    update(apic);
-}
-
-void lapic_describe(const struct lapic *apic, FILE *out)
-{
-    static const char *const names[LVT_COUNT] = {"timer", "thermal", "perf",
-                                                 "LINT0", "LINT1",   "error"};
-
-    fprintf(out, "local APIC: base 0x%llx, %s, id %u, version %08x\n",
-            (unsigned long long)apic->base, is_active(apic) ? "enabled" : "disabled",
-            apic->id >> 24, VERSION);
-    fprintf(out, "  TPR %02x  PPR %02x  SVR %03x  LDR %08x  DFR %08x  ESR %02x  ICR %08x %08x\n",
-            apic->tpr, ppr(apic), apic->svr, apic->ldr, apic->dfr, apic->esr, apic->icr_high,
-            apic->icr_low);
-    for (unsigned n = 0; n < LVT_COUNT; n++)
-        fprintf(out, "  LVT %-8s %08x%s\n", names[n], apic->lvt[n],
-                apic->lvt[n] & LVT_MASKED ? "  masked" : "");
-    fprintf(out, "  timer: initial %u, current %u, divide %x\n", apic->initial_count,
-            current_count(apic), apic->divide);
-    for (unsigned vector = 0; vector < 256; vector++)
-        if (bit_test(apic->irr, (uint8_t)vector) || bit_test(apic->isr, (uint8_t)vector))
-            fprintf(out, "  vector %02x:%s%s%s\n", vector,
-                    bit_test(apic->irr, (uint8_t)vector) ? " requested" : "",
-                    bit_test(apic->isr, (uint8_t)vector) ? " in service" : "",
-                    bit_test(apic->tmr, (uint8_t)vector) ? " level" : "");
+    lapic_update(apic);
 }
