@@ -40,6 +40,7 @@ struct rig_native {
     uint64_t regs[8]; // 1024
     uint64_t flags;   // 1088
     void *code;       // 1096
+    int trap;
 };
 
 struct rig {
@@ -134,13 +135,16 @@ static void rig_on_signal(int number, siginfo_t *info, void *context)
 {
     (void)number, (void)info;
     ucontext_t *uc = context;
+    if (!rig_running) // not a native run: a bug
+        abort();
     memcpy(&rig_running->out, uc->uc_mcontext.fpregs, sizeof rig_running->out);
     static const int order[8] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX,
                                  REG_RSP, REG_RBP, REG_RSI, REG_RDI};
     for (unsigned i = 0; i < 8; i++)
         rig_running->regs[i] = (uint64_t)uc->uc_mcontext.gregs[order[i]];
     rig_running->flags = (uint64_t)uc->uc_mcontext.gregs[REG_EFL];
-    siglongjmp(rig_jump, 1 + (int)uc->uc_mcontext.gregs[REG_TRAPNO]);
+    rig_running->trap = (int)uc->uc_mcontext.gregs[REG_TRAPNO];
+    siglongjmp(rig_jump, 1);
 }
 
 static inline bool rig_open(struct rig *rig, uint64_t seed)
@@ -445,9 +449,11 @@ static inline void rig_run_native(struct rig *rig, const struct rig_encoding *en
     native->code = rig->code;
     memcpy(rig->area, before->memory, RIG_AREA);
     rig_running = native;
-    after->vector = sigsetjmp(rig_jump, 0) - 1;
-    if (after->vector < 0)
+    native->trap = -1;
+    if (sigsetjmp(rig_jump, 0) == 0)
         rig_enter(native);
+    after->vector = native->trap;
+    rig_running = NULL;
     memcpy(&after->fpu, &native->out, sizeof after->fpu);
     for (unsigned i = 0; i < 8; i++)
         after->regs[i] = (uint32_t)native->regs[i];
