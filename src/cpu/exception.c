@@ -11,14 +11,13 @@ static bool vector_has_error_code(unsigned vector)
     return vector == EXC_DF || (vector >= EXC_TS && vector <= EXC_PF) || vector == EXC_AC;
 }
 
-static _Noreturn void cpu_jump(struct cpu *cpu)
+static void emit_fault(struct cpu *cpu)
 {
-    if (signal_has_subscribers(cpu->signals.instruction_exception)) {
-        struct qemu_fault_payload payload = {.pc = cpu->segs[SEG_CS].base + cpu->insn_eip,
-                                             .vector = cpu->raised.vector};
-        signal_emit(cpu->signals.instruction_exception, &payload, cpu->host);
-    }
-    siglongjmp(*cpu->jump, 1);
+    if (!signal_has_subscribers(cpu->signals.instruction_exception))
+        return;
+    struct qemu_fault_payload payload = {.pc = cpu->segs[SEG_CS].base + cpu->insn_eip,
+                                         .vector = cpu->raised.vector};
+    signal_emit(cpu->signals.instruction_exception, &payload, cpu->host);
 }
 
 void cpu_raise(struct cpu *cpu, enum exception_vector vector)
@@ -34,7 +33,8 @@ void cpu_raise_error(struct cpu *cpu, enum exception_vector vector, uint32_t err
     cpu->raised = (struct cpu_exception){.vector = (uint8_t)vector,
                                          .has_error_code = vector_has_error_code(vector),
                                          .error_code = error_code};
-    cpu_jump(cpu);
+    emit_fault(cpu);
+    siglongjmp(*cpu->jump, 1);
 }
 
 void cpu_raise_page_fault(struct cpu *cpu, uint32_t linear, uint32_t error_code)
@@ -46,13 +46,13 @@ void cpu_raise_page_fault(struct cpu *cpu, uint32_t linear, uint32_t error_code)
 void cpu_raise_software(struct cpu *cpu, uint8_t vector)
 {
     cpu->raised = (struct cpu_exception){.vector = vector, .is_int = true, .is_trap = true};
-    cpu_jump(cpu);
+    siglongjmp(*cpu->jump, 1);
 }
 
 void cpu_raise_icebp(struct cpu *cpu)
 {
     cpu->raised = (struct cpu_exception){.vector = EXC_DB, .is_trap = true};
-    cpu_jump(cpu);
+    siglongjmp(*cpu->jump, 1);
 }
 
 // The EFLAGS image that is saved: RF is set for faults, so that the instruction's own breakpoint
@@ -287,6 +287,15 @@ static bool combine_faults(struct cpu *cpu, int first)
     return true;
 }
 
+// Between two instructions: whoever asks for EIP gets that of the next one.
+static void emit_between(struct cpu *cpu, struct signal *signal, void *payload)
+{
+    uint32_t insn_eip = cpu->insn_eip;
+    cpu->insn_eip = cpu->eip;
+    signal_emit(signal, payload, cpu->host);
+    cpu->insn_eip = insn_eip;
+}
+
 static void emit_exception(struct cpu *cpu, struct signal *signal, const struct cpu_exception *exc,
                            uint32_t return_eip)
 {
@@ -298,7 +307,7 @@ static void emit_exception(struct cpu *cpu, struct signal *signal, const struct 
                                              .is_int = exc->is_int,
                                              .cr2 = cpu->cr2,
                                              .return_eip = return_eip};
-    signal_emit(signal, &payload, cpu->host);
+    emit_between(cpu, signal, &payload);
 }
 
 static void log_delivery(struct cpu *cpu, const struct cpu_exception *exc)
@@ -373,7 +382,7 @@ static bool take_intr(struct cpu *cpu)
     struct qemu_interrupt_payload payload = {.vector = (uint8_t)vector};
     cpu_deliver_external(cpu,
                          (struct cpu_exception){.vector = (uint8_t)vector, .is_external = true});
-    signal_emit(cpu->signals.interrupt, &payload, cpu->host);
+    emit_between(cpu, cpu->signals.interrupt, &payload);
     return true;
 }
 
