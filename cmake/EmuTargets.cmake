@@ -38,10 +38,8 @@ endfunction()
 
 # The executable ends as BUILD/emu and exports the SDK's functions to plugins.
 function(emu_executable)
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/main/*.c)
-  add_executable(emu ${sources})
-  target_compile_definitions(emu PRIVATE EMU_VERSION="${PROJECT_VERSION}")
-  target_link_libraries(emu PRIVATE emu_flags emu_monitor
+  add_executable(emu ${CMAKE_SOURCE_DIR}/src/main/main.c)
+  target_link_libraries(emu PRIVATE emu_flags emu_options
       -Wl,--whole-archive emu_plugin_host emu_signal -Wl,--no-whole-archive)
   set_target_properties(emu PROPERTIES ENABLE_EXPORTS ON
       RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})

@@ -275,15 +275,28 @@ bool machine_configure(struct machine *m, const struct machine_config *config, s
     return create_bus(m, err);
 }
 
-void machine_destroy(struct machine *m)
+void machine_dismantle(struct machine *m)
 {
-    if (!m)
-        return;
     if (m->plugins)
         plugin_host_destroy(m->plugins);
     executor_destroy(m->executor);
     if (m->pc)
         pc_destroy(m->pc);
+    m->plugins = NULL;
+    m->executor = NULL;
+    m->pc = NULL;
+}
+
+void machine_destroy(struct machine *m)
+{
+    if (!m)
+        return;
+    machine_dismantle(m);
+    if (m->timer_watch)
+        fd_watch_remove(m->timer_watch);
+    // Its watcher thread kicks the CPU.
+    if (m->loop)
+        event_loop_destroy(m->loop);
     if (m->cpu)
         cpu_destroy(m->cpu);
     if (m->mem)
@@ -294,10 +307,6 @@ void machine_destroy(struct machine *m)
         broker_destroy(m->broker);
     if (m->registry)
         state_registry_destroy(m->registry);
-    if (m->timer_watch)
-        fd_watch_remove(m->timer_watch);
-    if (m->loop)
-        event_loop_destroy(m->loop);
     if (m->clock)
         clock_destroy(m->clock);
     if (m->timer_fd >= 0)

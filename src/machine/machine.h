@@ -74,6 +74,9 @@ struct machine;
 struct machine *machine_create(struct log *log, struct error *err);
 bool machine_configure(struct machine *machine, const struct machine_config *config,
                        struct error *err);
+// Unloads the plugins and takes the board apart; the event loop stays, so that the devices behind the
+// board, which get its last bytes here, can be closed before machine_destroy.
+void machine_dismantle(struct machine *machine);
 void machine_destroy(struct machine *machine);
 
 // Runs until machine_quit, a power-off or -no-reboot; returns the process exit code.
