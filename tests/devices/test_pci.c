@@ -3,6 +3,9 @@
 // routing and reset register, fw_cfg.
 #include "pci_bench.h"
 
+#include <stdio.h>
+#include <unistd.h>
+
 #include "devices/fw_cfg.h"
 #include "devices/i440fx.h"
 #include "devices/piix3.h"
@@ -222,12 +225,68 @@ static void test_fw_cfg(void **state)
     bench_close(&b);
 }
 
+static uint32_t item_u32(struct bench *b, uint16_t key)
+{
+    uint32_t value = 0;
+    out16(b, 0x510, key);
+    for (unsigned i = 0; i < 4; i++)
+        value |= in8(b, 0x511) << (8 * i);
+    return value;
+}
+
+static void write_file(char *path, const uint8_t *data, size_t size)
+{
+    strcpy(path, "/tmp/emu-kernel-XXXXXX");
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, data, size), size);
+    close(fd);
+}
+
+// A bzImage of one setup sector beyond the boot sector and 5000 bytes of kernel.
+static void test_kernel_items(void **state)
+{
+    struct bench b;
+    struct error err;
+    char kernel[32], initrd[32];
+    static uint8_t image[1024 + 5000];
+    bench_open(&b);
+    struct fw_cfg *cfg = fw_cfg_create(b.ports, b.mem, &b.log, b.registry);
+    image[0x1f1] = 1;
+    store_le16(image + 0x1fe, 0xaa55);
+    memcpy(image + 0x202, "HdrS", 4);
+    store_le16(image + 0x206, 0x20f);
+    image[0x211] = 1;
+    store_le32(image + 0x22c, 0x37ffffff);
+    store_le32(image + 0x238, 2047);
+    image[1024] = 0x5a;
+    write_file(kernel, image, sizeof image);
+    write_file(initrd, image, 3000);
+    assert_true(fw_cfg_add_linux(cfg, kernel, initrd, "quiet", 64u << 20, &err));
+    assert_int_equal(item_u32(&b, FW_CFG_SETUP_SIZE), 1024);
+    assert_int_equal(item_u32(&b, FW_CFG_KERNEL_SIZE), 5000);
+    assert_int_equal(item_u32(&b, FW_CFG_KERNEL_DATA), 0x5a);
+    assert_int_equal(item_u32(&b, FW_CFG_INITRD_ADDR), (63u << 20) - 4096);
+    assert_int_equal(item_u32(&b, FW_CFG_CMDLINE_DATA), 0x65697571);
+    assert_false(fw_cfg_add_linux(cfg, kernel, initrd, "", 1u << 20, &err)); // too little memory
+    assert_false(fw_cfg_add_linux(cfg, initrd, kernel, "", 1u << 20, &err));
+    image[0x202] = 'x';
+    unlink(kernel);
+    write_file(kernel, image, sizeof image);
+    assert_false(fw_cfg_add_linux(cfg, kernel, NULL, "", 64u << 20, &err));
+    assert_non_null(strstr(err.text, "not a Linux bzImage"));
+    unlink(kernel);
+    unlink(initrd);
+    fw_cfg_destroy(cfg);
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_config_access), cmocka_unit_test(test_bars),
         cmocka_unit_test(test_shadow_ram),    cmocka_unit_test(test_routing_and_reset),
-        cmocka_unit_test(test_fw_cfg),
+        cmocka_unit_test(test_kernel_items),  cmocka_unit_test(test_fw_cfg),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
