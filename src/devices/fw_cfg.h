@@ -62,10 +62,11 @@ bool fw_cfg_add_file(struct fw_cfg *cfg, const char *name, const void *data, uin
 void fw_cfg_set_machine(struct fw_cfg *cfg, uint32_t ram_size, bool graphics);
 
 // -kernel, -initrd, -append: reads a bzImage (boot protocol 2.02 or later), patches its header,
-// places kernel at 1 MiB, initrd as high as header and RAM allow, and adds the option ROM
-// "genroms/emu-linux.rom" that loads and starts it through SeaBIOS. Put
-// "/rom@genroms/emu-linux.rom\n" first in the file "bootorder". initrd and append may be NULL.
-bool fw_cfg_add_linux(struct fw_cfg *cfg, const char *kernel, const char *initrd,
-                      const char *append, uint32_t ram_size, struct error *err);
+// places kernel at 1 MiB, initrd as high as header and RAM allow; or a multiboot kernel, whose
+// modules are the comma-separated files of -initrd. Adds the option ROM "genroms/emu-kernel.rom"
+// that loads and starts it through SeaBIOS. Put
+// "/rom@genroms/emu-kernel.rom\n" first in the file "bootorder". initrd and append may be NULL.
+bool fw_cfg_add_kernel(struct fw_cfg *cfg, const char *kernel, const char *initrd,
+                       const char *append, uint32_t ram_size, struct error *err);
 
 #endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // -kernel: a bzImage handed to the guest as fw_cfg items, and the option ROM that fetches and
 // starts it after SeaBIOS has made the memory map. Linux documentation, "The Linux/x86 Boot
-// Protocol". Left out: zImage (kernels below 640 KiB), multiboot.
-#include "devices/fw_cfg.h"
+// Protocol". Left out: zImage (kernels below 640 KiB).
+#include "devices/fw_cfg_kernel.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -58,8 +58,8 @@ static const uint8_t linux_rom[] = {
 };
 #define LINUX_ROM_CHECKSUM 0x51u
 
-static uint8_t *read_whole_file(const char *what, const char *path, uint32_t limit, uint32_t *size,
-                                struct error *err)
+uint8_t *kernel_read_file(const char *what, const char *path, uint32_t limit, uint32_t *size,
+                          struct error *err)
 {
     FILE *file = fopen(path, "rb");
     struct stat st;
@@ -89,7 +89,7 @@ static bool check_header(const uint8_t *image, uint32_t size, const char *path, 
 {
     if (size < 2 * SECTOR || load_le16(image + BOOT_FLAG) != 0xaa55 ||
         memcmp(image + HEADER_MAGIC, "HdrS", 4) != 0)
-        return error_set(err, "-kernel %s: not a Linux bzImage", path);
+        return error_set(err, "-kernel %s: neither a Linux bzImage nor a multiboot kernel", path);
     if (load_le16(image + VERSION) < 0x202 || !(image[LOADFLAGS] & LOADED_HIGH))
         return error_set(
             err, "-kernel %s: boot protocol older than 2.02 or a zImage; use a bzImage", path);
@@ -119,7 +119,7 @@ static bool add_initrd(struct fw_cfg *cfg, uint8_t *image, uint32_t kernel_size,
                        uint32_t ram_size, struct error *err)
 {
     uint32_t size = 0, address = 0;
-    uint8_t *initrd = read_whole_file("-initrd", path, ram_size, &size, err);
+    uint8_t *initrd = kernel_read_file("-initrd", path, ram_size, &size, err);
 
     if (!initrd)
         return false;
@@ -173,18 +173,21 @@ static bool add_image(struct fw_cfg *cfg, uint8_t *image, uint32_t size, const c
     uint8_t rom[ROM_SIZE] = {0};
     memcpy(rom, linux_rom, sizeof linux_rom);
     rom[ROM_SIZE - 1] = LINUX_ROM_CHECKSUM;
-    return fw_cfg_add_file(cfg, "genroms/emu-linux.rom", rom, sizeof rom, err);
+    return fw_cfg_add_file(cfg, "genroms/emu-kernel.rom", rom, sizeof rom, err);
 }
 
-bool fw_cfg_add_linux(struct fw_cfg *cfg, const char *kernel, const char *initrd,
-                      const char *append, uint32_t ram_size, struct error *err)
+bool fw_cfg_add_kernel(struct fw_cfg *cfg, const char *kernel, const char *initrd,
+                       const char *append, uint32_t ram_size, struct error *err)
 {
     uint32_t size = 0;
-    uint8_t *image = read_whole_file("-kernel", kernel, 256u << 20, &size, err);
+    uint8_t *image = kernel_read_file("-kernel", kernel, 256u << 20, &size, err);
 
     if (!image)
         return false;
-    bool done = add_image(cfg, image, size, kernel, initrd, append ? append : "", ram_size, err);
+    const char *line = append ? append : "";
+    bool done = multiboot_detect(image, size)
+                    ? fw_cfg_add_multiboot(cfg, image, size, kernel, initrd, line, ram_size, err)
+                    : add_image(cfg, image, size, kernel, initrd, line, ram_size, err);
     free(image);
     return done;
 }

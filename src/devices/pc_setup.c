@@ -91,7 +91,7 @@ bool pc_fw_cfg_fill(struct pc *pc, const struct pc_config *config, struct error 
     fw_cfg_set_machine(pc->fw_cfg, config->ram_size, true);
     fw_cfg_set_u16(pc->fw_cfg, FW_CFG_BOOT_MENU, config->boot_menu);
     if (config->kernel)
-        return fw_cfg_add_linux(pc->fw_cfg, config->kernel, config->initrd, config->append,
-                                config->ram_size, err);
+        return fw_cfg_add_kernel(pc->fw_cfg, config->kernel, config->initrd, config->append,
+                                 config->ram_size, err);
     return true;
 }

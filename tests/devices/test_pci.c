@@ -220,7 +220,7 @@ static void test_fw_cfg(void **state)
     b.ram[0x1000 + 12] = 0xd0;
     out32(&b, 0x518, 0x00100000);
     assert_int_equal(load_le32(b.ram + 0x1000), 0x01000000);
-    assert_false(fw_cfg_add_linux(cfg, "/nonexistent", NULL, NULL, 64u << 20, &err));
+    assert_false(fw_cfg_add_kernel(cfg, "/nonexistent", NULL, NULL, 64u << 20, &err));
     fw_cfg_destroy(cfg);
     bench_close(&b);
 }
@@ -262,18 +262,18 @@ static void test_kernel_items(void **state)
     image[1024] = 0x5a;
     write_file(kernel, image, sizeof image);
     write_file(initrd, image, 3000);
-    assert_true(fw_cfg_add_linux(cfg, kernel, initrd, "quiet", 64u << 20, &err));
+    assert_true(fw_cfg_add_kernel(cfg, kernel, initrd, "quiet", 64u << 20, &err));
     assert_int_equal(item_u32(&b, FW_CFG_SETUP_SIZE), 1024);
     assert_int_equal(item_u32(&b, FW_CFG_KERNEL_SIZE), 5000);
     assert_int_equal(item_u32(&b, FW_CFG_KERNEL_DATA), 0x5a);
     assert_int_equal(item_u32(&b, FW_CFG_INITRD_ADDR), (63u << 20) - 4096);
     assert_int_equal(item_u32(&b, FW_CFG_CMDLINE_DATA), 0x65697571);
-    assert_false(fw_cfg_add_linux(cfg, kernel, initrd, "", 1u << 20, &err)); // too little memory
-    assert_false(fw_cfg_add_linux(cfg, initrd, kernel, "", 1u << 20, &err));
+    assert_false(fw_cfg_add_kernel(cfg, kernel, initrd, "", 1u << 20, &err)); // too little memory
+    assert_false(fw_cfg_add_kernel(cfg, initrd, kernel, "", 1u << 20, &err));
     image[0x202] = 'x';
     unlink(kernel);
     write_file(kernel, image, sizeof image);
-    assert_false(fw_cfg_add_linux(cfg, kernel, NULL, "", 64u << 20, &err));
+    assert_false(fw_cfg_add_kernel(cfg, kernel, NULL, "", 64u << 20, &err));
     assert_non_null(strstr(err.text, "not a Linux bzImage"));
     unlink(kernel);
     unlink(initrd);
