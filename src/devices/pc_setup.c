@@ -90,8 +90,10 @@ bool pc_fw_cfg_fill(struct pc *pc, const struct pc_config *config, struct error 
 {
     fw_cfg_set_machine(pc->fw_cfg, config->ram_size, true);
     fw_cfg_set_u16(pc->fw_cfg, FW_CFG_BOOT_MENU, config->boot_menu);
-    if (config->kernel)
-        return fw_cfg_add_kernel(pc->fw_cfg, config->kernel, config->initrd, config->append,
-                                 config->ram_size, err);
-    return true;
+    if (!config->kernel)
+        return true;
+    static const char boot_order[] = "/rom@genroms/emu-kernel.rom\n";
+    return fw_cfg_add_kernel(pc->fw_cfg, config->kernel, config->initrd, config->append,
+                             config->ram_size, err) &&
+           fw_cfg_add_file(pc->fw_cfg, "bootorder", boot_order, sizeof boot_order, err);
 }
