@@ -6,6 +6,7 @@ set(EMU_WARNINGS -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes
 
 add_library(emu_flags INTERFACE)
 target_compile_options(emu_flags INTERFACE ${EMU_WARNINGS} -fno-strict-aliasing)
+target_compile_definitions(emu_flags INTERFACE _GNU_SOURCE=)
 if(EMU_SANITIZE)
   target_compile_options(emu_flags INTERFACE -fsanitize=address,undefined
       -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1)
