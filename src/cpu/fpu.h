@@ -142,7 +142,8 @@ typedef void fpu_routine(void);
 fpu_routine *fpu_routine_register(unsigned escape, unsigned modrm);
 fpu_routine *fpu_routine_memory(unsigned escape, unsigned reg);
 
-// Fast primitives: all exceptions masked, the status word returned. The caller has checked tags.
+// Fast primitives between fpu_enter_* and fpu_leave_control: all exceptions masked, the status word
+// returned. The caller has checked tags.
 // Operands and results are 80-bit images; `memory` is the routine's own memory operand.
 // ST(0) op ST(1), result in ST(0):
 uint16_t fpu_host_binary(const void *st0, const void *st1, void *result, fpu_routine *routine);
@@ -155,10 +156,21 @@ uint16_t fpu_host_load(const void *memory, void *result, fpu_routine *routine);
 uint16_t fpu_host_store(const void *st0, void *memory, fpu_routine *routine);
 uint16_t fpu_host_store_pop(const void *st0, void *memory, fpu_routine *routine);
 
-// Rounding and precision of the guest for the fast primitives.
+// Before a fast primitive: the host's sticky flags stay when the guest has them too and masks them,
+// because raising a clear flag, as nearly every operation does with #P, costs more than the rest.
+ALWAYS_INLINE void fpu_enter_flags(const struct fpu_state *state)
+{
+    uint16_t status;
+    __asm__ volatile("fnstsw %0" : "=a"(status));
+    if (UNLIKELY(status & FPU_EXCEPTIONS & ~(state->status & state->control)))
+        __asm__ volatile("fnclex");
+}
+
+// The same, with the rounding and precision of the guest; fpu_leave_control ends it.
 ALWAYS_INLINE uint16_t fpu_enter_control(const struct fpu_state *state)
 {
     uint16_t control = (state->control & 0x0f00u) | 0x7fu;
+    fpu_enter_flags(state);
     if (UNLIKELY(control != FPU_CONTROL_INIT))
         __asm__ volatile("fldcw %0" : : "m"(control));
     return control;

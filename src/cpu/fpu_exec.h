@@ -40,23 +40,60 @@ ALWAYS_INLINE bool fpu_take_status(struct fpu_state *state, unsigned status, uns
     return true;
 }
 
+// Registers move as FSTP of 80 bits writes them, 8 bytes and 2: a wider load would have to wait
+// until both have left the store buffer.
+ALWAYS_INLINE void fpu_copy_register(uint8_t *to, const uint8_t *from)
+{
+    uint64_t mantissa = load_le64(from);
+    uint16_t exponent = load_le16(from + 8);
+    store_le64(to, mantissa);
+    store_le16(to + 8, exponent);
+}
+
 ALWAYS_INLINE void fpu_set_register(struct fpu_state *state, unsigned position, const void *value)
 {
-    memcpy(state->st[position].bytes, value, 10);
+    fpu_copy_register(state->st[position].bytes, value);
+}
+
+// Where a primitive may put a result for st[position]: in place when nothing can be unmasked, else
+// into `scratch`.
+ALWAYS_INLINE uint8_t *fpu_result_place(struct fpu_state *state, unsigned position,
+                                        uint8_t *scratch)
+{
+    bool all_masked = (state->control & FPU_EXCEPTIONS) == FPU_EXCEPTIONS;
+    return LIKELY(all_masked) ? state->st[position].bytes : scratch;
+}
+
+ALWAYS_INLINE void fpu_take_result(struct fpu_state *state, unsigned position, const uint8_t *place)
+{
+    if (UNLIKELY(place != state->st[position].bytes))
+        fpu_set_register(state, position, place);
+}
+
+ALWAYS_INLINE void fpu_set_top(struct fpu_state *state, unsigned top)
+{
+    state->status = (uint16_t)((state->status & ~FPU_TOP) | (top & 7) << 11);
 }
 
 ALWAYS_INLINE void fpu_pop(struct fpu_state *state)
 {
+    uint8_t first[10];
     state->tags &= (uint8_t)~fpu_tag_bit(state, 0);
-    fpu_rotate(state, 1);
+    fpu_copy_register(first, state->st[0].bytes);
+    for (unsigned i = 0; i < 7; i++)
+        fpu_copy_register(state->st[i].bytes, state->st[i + 1].bytes);
+    fpu_copy_register(state->st[7].bytes, first);
+    fpu_set_top(state, fpu_top(state) + 1);
 }
 
 // Pushes onto an empty ST(7).
 ALWAYS_INLINE void fpu_push(struct fpu_state *state, const void *value)
 {
-    fpu_rotate(state, 7);
-    state->tags |= (uint8_t)fpu_tag_bit(state, 0);
+    for (unsigned i = 7; i > 0; i--)
+        fpu_copy_register(state->st[i].bytes, state->st[i - 1].bytes);
     fpu_set_register(state, 0, value);
+    fpu_set_top(state, fpu_top(state) + 7);
+    state->tags |= (uint8_t)fpu_tag_bit(state, 0);
 }
 
 // Runs an instruction the exact way and takes the result.

@@ -39,6 +39,8 @@ void sse_run_float(struct cpu *cpu, simd_operation *operation, union simd *dest,
 {
     uint32_t guest = cpu->fpu.mxcsr;
     uint32_t mxcsr = (guest & MXCSR_MASK_DAZ & ~(uint32_t)FPU_EXCEPTIONS) | MXCSR_INIT;
+    // Sticky flags that are masked stay: raising a clear one is slow.
+    mxcsr |= guest & guest >> MXCSR_MASK_SHIFT & FPU_EXCEPTIONS;
     uint32_t tiny = 0;
     if (UNLIKELY(!(guest & (uint32_t)FPU_UE << MXCSR_MASK_SHIFT))) {
         mxcsr &= ~MXCSR_FTZ; // it needs a masked #U

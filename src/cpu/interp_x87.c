@@ -33,14 +33,15 @@ static bool arith_fast(struct fpu_state *state, const struct insn *insn, unsigne
 {
     if (!has_both(state, insn->rm) || !fpu_is_plain(state))
         return false;
-    uint8_t result[16];
+    uint8_t scratch[16];
+    uint8_t *result = fpu_result_place(state, dest, scratch);
     uint16_t control = fpu_enter_control(state);
     uint16_t status = fpu_host_binary(&state->st[0], &state->st[insn->rm], result,
                                       fpu_routine_register(0xd8, 0xc1u | (unsigned)insn->reg << 3));
     fpu_leave_control(control);
     if (!fpu_take_status(state, status, FPU_C1))
         return false;
-    fpu_set_register(state, dest, result);
+    fpu_take_result(state, dest, result);
     return true;
 }
 
@@ -75,7 +76,8 @@ static void arith_memory(struct cpu *cpu, const struct insn *insn, unsigned size
     struct fpu_state *state = &cpu->fpu;
     fpu_begin(cpu);
     uint64_t operand = mem_read(cpu, insn->segment, insn_address(cpu, insn), size);
-    uint8_t result[16];
+    uint8_t scratch[16];
+    uint8_t *result = fpu_result_place(state, 0, scratch);
     bool done = false;
     if (!fpu_is_empty(state, 0) && fpu_is_plain(state)) {
         uint16_t control = fpu_enter_control(state);
@@ -86,7 +88,7 @@ static void arith_memory(struct cpu *cpu, const struct insn *insn, unsigned size
         done = fpu_take_status(state, status, FPU_C1);
     }
     if (done)
-        fpu_set_register(state, 0, result);
+        fpu_take_result(state, 0, result);
     else
         fpu_exact_memory(cpu, insn, &operand);
     fpu_note(cpu, insn);
@@ -119,6 +121,7 @@ static bool compare_fast(struct fpu_state *state, unsigned i, unsigned code)
 {
     if (!has_both(state, i))
         return false;
+    fpu_enter_flags(state);
     uint16_t status = fpu_host_compare(&state->st[0], &state->st[i],
                                        fpu_routine_register(code >> 8, code & 0xff));
     return fpu_take_status(state, status, FPU_CONDITIONS);
@@ -175,6 +178,7 @@ static void compare_memory(struct cpu *cpu, const struct insn *insn, unsigned si
     bool done = false;
     if (!fpu_is_empty(state, 0)) {
         unsigned escape = opcode_rows[insn->row].opcode;
+        fpu_enter_flags(state);
         uint16_t status = fpu_host_compare_memory(&state->st[0], &operand,
                                                   fpu_routine_memory(escape, 2)); // without the pop
         done = fpu_take_status(state, status, FPU_CONDITIONS);
@@ -217,6 +221,7 @@ static void compare_flags(struct cpu *cpu, const struct insn *insn, unsigned cod
     uint16_t status = 0;
     bool done = false;
     if (has_both(state, insn->rm) && !(state->status & FPU_C1)) {
+        fpu_enter_flags(state);
         status = fpu_host_compare(&state->st[0], &state->st[insn->rm],
                                   fpu_routine_register(code >> 8, code & 0xff));
         done = fpu_take_status(state, status, 0);
@@ -262,6 +267,7 @@ static void examine(struct cpu *cpu, const struct insn *insn)
     fpu_begin(cpu);
     bool done = false;
     if (!fpu_is_empty(state, 0)) {
+        fpu_enter_flags(state);
         uint16_t status =
             fpu_host_compare(&state->st[0], &state->st[0], fpu_routine_register(0xd9, insn->modrm));
         done = fpu_take_status(state, status, FPU_CONDITIONS);
@@ -286,7 +292,8 @@ void x87_unary(struct cpu *cpu, const struct insn *insn)
 {
     struct fpu_state *state = &cpu->fpu;
     fpu_begin(cpu);
-    uint8_t result[16];
+    uint8_t scratch[16];
+    uint8_t *result = fpu_result_place(state, 0, scratch);
     bool done = false;
     if (!fpu_is_empty(state, 0) && fpu_is_plain(state)) {
         unsigned conditions = insn->modrm >= 0xfe ? FPU_C1 | FPU_C2 : FPU_C1;
@@ -297,7 +304,7 @@ void x87_unary(struct cpu *cpu, const struct insn *insn)
         done = fpu_take_status(state, status, conditions);
     }
     if (done)
-        fpu_set_register(state, 0, result);
+        fpu_take_result(state, 0, result);
     else
         fpu_exact_register(cpu, insn, 0xd9, insn->modrm);
     fpu_note(cpu, insn);

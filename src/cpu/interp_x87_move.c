@@ -62,6 +62,7 @@ static void load_float(struct cpu *cpu, const struct insn *insn, unsigned size)
         done = size == 4 ? convert_float(state, image, operand, 8, 23)
                          : convert_float(state, image, operand, 11, 52);
         if (!done) {
+            fpu_enter_flags(state);
             uint16_t status = fpu_host_load(&operand, image,
                                             fpu_routine_memory(opcode_rows[insn->row].opcode, 0));
             done = fpu_take_status(state, status, 0);

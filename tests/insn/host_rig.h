@@ -407,6 +407,15 @@ static inline bool rig_encode(struct rig *rig, enum opcode_id id, bool memory,
     return true;
 }
 
+// Leaves sticky flags in the host's FPU, as code that ran before may have done.
+static inline void rig_dirty_host(struct rig *rig)
+{
+    uint32_t environment[7];
+    __asm__ volatile("fnstenv %0" : "=m"(environment));
+    environment[1] = (environment[1] & ~(uint32_t)FPU_EXCEPTIONS) | rig_below(rig, 64);
+    __asm__ volatile("fldenv %0" : : "m"(environment));
+}
+
 static inline void rig_run_guest(struct rig *rig, const struct rig_encoding *encoding,
                                  const struct rig_state *before, struct rig_state *after)
 {
@@ -425,6 +434,7 @@ static inline void rig_run_guest(struct rig *rig, const struct rig_encoding *enc
     sigjmp_buf jump;
     cpu->jump = &jump;
     after->vector = -1;
+    rig_dirty_host(rig);
     if (sigsetjmp(jump, 0) == 0)
         insn.handler(cpu, &insn);
     else
