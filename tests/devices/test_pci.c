@@ -274,7 +274,7 @@ static void test_kernel_items(void **state)
     unlink(kernel);
     write_file(kernel, image, sizeof image);
     assert_false(fw_cfg_add_kernel(cfg, kernel, NULL, "", 64u << 20, &err));
-    assert_non_null(strstr(err.text, "not a Linux bzImage"));
+    assert_non_null(strstr(err.text, "neither a Linux bzImage nor a multiboot kernel"));
     unlink(kernel);
     unlink(initrd);
     fw_cfg_destroy(cfg);
