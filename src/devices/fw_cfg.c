@@ -83,6 +83,8 @@ static void cfg_write(void *self, uint32_t offset, uint32_t value, unsigned size
     cfg->position = 0;
 }
 
+#define FIRMWARE_END 0x100000u
+
 static uint32_t bswap32(uint32_t value)
 {
     return __builtin_bswap32(value);
@@ -97,7 +99,8 @@ static bool cfg_dma_copy(struct fw_cfg *cfg, uint64_t address, uint32_t length)
     while (length > 0) {
         uint32_t n = length < sizeof chunk ? length : (uint32_t)sizeof chunk;
         cfg_take(cfg, chunk, n);
-        if (!physmem_write(cfg->mem, address, chunk, n))
+        // Below 1 MiB lies write-protected firmware: there the bus drops writes without a word.
+        if (!physmem_write(cfg->mem, address, chunk, n) && address >= FIRMWARE_END)
             return false;
         address += n;
         length -= n;
