@@ -58,7 +58,8 @@ static void run_shift(struct cpu *cpu, const struct insn *insn, simd_operation *
 #define SIMD_PACK(name) \
     void mmx_##name(struct cpu *cpu, const struct insn *insn) { run_pack(cpu, insn, simd_##name); }
 #define SIMD_SHIFT(name) \
-    void mmx_##name##_imm(struct cpu *cpu, const struct insn *insn) { run_shift(cpu, insn, simd_##name); }
+    void mmx_##name##_imm(struct cpu *cpu, const struct insn *insn) \
+    { run_shift(cpu, insn, simd_##name); }
 #define SIMD_INTEGER(name)
 #define SIMD_FLOAT(name, size)
 #define SIMD_COMPARE(name)

@@ -86,15 +86,18 @@ static void run_float(struct cpu *cpu, const struct insn *insn, simd_operation *
 
 // clang-format off
 #define SIMD_BOTH(name) \
-    void sse_##name(struct cpu *cpu, const struct insn *insn) { run_integer(cpu, insn, simd_##name); }
+    void sse_##name(struct cpu *cpu, const struct insn *insn) \
+    { run_integer(cpu, insn, simd_##name); }
 #define SIMD_LOW(name)       SIMD_BOTH(name)
 #define SIMD_HIGH(name, low) SIMD_BOTH(name)
 #define SIMD_PACK(name)      SIMD_BOTH(name)
 #define SIMD_INTEGER(name)   SIMD_BOTH(name)
 #define SIMD_SHIFT(name) \
-    void sse_##name##_imm(struct cpu *cpu, const struct insn *insn) { run_shift(cpu, insn, simd_##name); }
+    void sse_##name##_imm(struct cpu *cpu, const struct insn *insn) \
+    { run_shift(cpu, insn, simd_##name); }
 #define SIMD_FLOAT(name, size) \
-    void sse_##name(struct cpu *cpu, const struct insn *insn) { run_float(cpu, insn, simd_##name, size); }
+    void sse_##name(struct cpu *cpu, const struct insn *insn) \
+    { run_float(cpu, insn, simd_##name, size); }
 #define SIMD_COMPARE(name)
 #include "cpu/opcodes_simd_ops.def"
 // clang-format on
