@@ -8,6 +8,7 @@
 #include "main/options_internal.h"
 
 #define RAM_DEFAULT_MIB 128u
+#define VALUE_SHOWN_MAX 200u
 
 bool key_value_next(const char **rest, const char *implied, struct key_value *kv)
 {
@@ -194,6 +195,9 @@ static bool option_plugin(struct options *o, const char *value, struct error *er
 {
     struct key_value kv;
     const char *rest = value;
+    size_t length = strlen(value);
+    if (length == 0 || value[length - 1] == ',')
+        return error_set(err, "an empty plugin name");
     while (key_value_next(&rest, "name", &kv)) {
         if (strcmp(kv.key, "name") != 0)
             return error_set(err, "'%s': say -plugin NAME,NAME", kv.key);
@@ -356,7 +360,11 @@ static bool parse_one(struct options *o, const struct option_row *row, const cha
 {
     if (row->parse(o, value, err))
         return true;
-    return value ? error_prefix(err, "%s %s", arg, value) : error_prefix(err, "%s", arg);
+    if (!value)
+        return error_prefix(err, "%s", arg);
+    // The reason must fit behind it.
+    bool cut = strlen(value) > VALUE_SHOWN_MAX;
+    return error_prefix(err, "%s %.*s%s", arg, (int)VALUE_SHOWN_MAX, value, cut ? "..." : "");
 }
 
 static bool parse_args(struct options *o, int argc, char *const *argv, struct error *err)

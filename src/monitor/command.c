@@ -48,6 +48,15 @@ static bool run(struct monitor *mon, const struct command *command, const char *
     return ok;
 }
 
+static void print_error(struct monitor *mon, const struct command *command,
+                        const struct error *err)
+{
+    // Some of those who know the reason name the command themselves.
+    size_t length = strlen(command->name);
+    bool named = strncmp(err->text, command->name, length) == 0 && err->text[length] == ':';
+    monitor_printf(mon, "%s%s%s\n", named ? "" : command->name, named ? "" : ": ", err->text);
+}
+
 void command_execute(struct monitor *mon, const char *line)
 {
     const char *name;
@@ -59,7 +68,7 @@ void command_execute(struct monitor *mon, const char *line)
     const struct command *command = command_find(commands, command_count, name, length);
     if (command) {
         if (!run(mon, command, name + length, &err))
-            monitor_printf(mon, "%s: %s\n", command->name, err.text);
+            print_error(mon, command, &err);
         return;
     }
     char *copy = xasprintf("%.*s", (int)length, name);
