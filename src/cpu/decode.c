@@ -210,6 +210,18 @@ static unsigned find_row(unsigned map, unsigned opcode, const uint8_t *modrm, un
     return OPCODE_INVALID;
 }
 
+// Whether the ModRM byte took part in the choice of a row: then an undefined opcode is known to be
+// one only when that byte is there.
+static bool opcode_has_modrm(unsigned map, unsigned opcode)
+{
+    const uint16_t *last = last_rows[map * 256 + opcode];
+    for (unsigned file = 0; file < FILE_COUNT; file++) {
+        if (last[file] != OPCODE_INVALID && (decode_rows[last[file]].info & INFO_MODRM))
+            return true;
+    }
+    return false;
+}
+
 static const uint8_t *decode_memory16(const uint8_t *p, unsigned modrm, struct insn *insn)
 {
     static const uint8_t bases[8] = {REG_EBX, REG_EBX, REG_EBP, REG_EBP,
@@ -335,7 +347,7 @@ static const uint8_t *decode_readable(const struct decode_mode *mode, const uint
     unsigned id = find_row(map, opcode, p, insn->prefixes, mode->features);
     if (UNLIKELY(id == OPCODE_INVALID)) {
         make_invalid(insn);
-        return p;
+        return p + (opcode_has_modrm(map, opcode) ? 1 : 0);
     }
     const struct decode_row *row = &decode_rows[id];
     if (UNLIKELY(row->prefix == PFX_66))

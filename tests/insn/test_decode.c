@@ -170,6 +170,27 @@ static void test_lengths(void **state)
     assert_int_equal(insn.length, sizeof longest);
 }
 
+// An instruction of which only the first bytes are there (it crosses a page) is never taken for
+// another one, nor for an undefined one, whatever its opcode and ModRM byte.
+static void test_prefixes_are_truncated(void **state)
+{
+    uint8_t bytes[17] = {0};
+    for (unsigned n = 0; n < 512 * 256; n++) {
+        unsigned at = 0;
+        if (n >> 16)
+            bytes[at++] = 0x0f;
+        bytes[at++] = (uint8_t)(n >> 8);
+        bytes[at] = (uint8_t)n;
+        struct insn insn, part;
+        assert_int_equal(insn_decode(&mode32, bytes, sizeof bytes, &insn), DECODE_OK);
+        if (insn.row == OPCODE_INVALID)
+            continue;
+        for (unsigned have = 0; have < insn.length; have++)
+            assert_int_equal(insn_decode(&mode32, bytes, have, &part), DECODE_TRUNCATED);
+        memset(bytes, 0, sizeof bytes);
+    }
+}
+
 // One encoding of a row, with the given ModRM byte where it takes one.
 static size_t encode_row(const struct opcode_row *row, uint8_t modrm, unsigned low, uint8_t *bytes)
 {
@@ -455,7 +476,7 @@ int main(void)
         cmocka_unit_test(test_immediates),     cmocka_unit_test(test_lock),
         cmocka_unit_test(test_features),       cmocka_unit_test(test_lengths),
         cmocka_unit_test(test_rows_reachable), cmocka_unit_test(test_zydis32),
-        cmocka_unit_test(test_zydis16),
+        cmocka_unit_test(test_zydis16),        cmocka_unit_test(test_prefixes_are_truncated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
