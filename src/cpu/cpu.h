@@ -170,6 +170,35 @@ struct cpu_exception {
     uint32_t error_code;
 };
 
+// What an operation attached to the running instruction asked for; carried out when it returned.
+enum cpu_hook_request {
+    CPU_HOOK_SKIP = 1u << 0,  // do not execute the instruction
+    CPU_HOOK_EIP = 1u << 1,   // go on at new_eip
+    CPU_HOOK_RAISE = 1u << 2, // raise vector, error_code
+    CPU_HOOK_LEAVE = 1u << 3, // leave the block after this instruction
+};
+
+enum cpu_hook_phase { CPU_HOOK_IDLE, CPU_HOOK_BEFORE, CPU_HOOK_DURING, CPU_HOOK_AFTER };
+
+// Sees each data access of the running instruction; `done`: false before it, true after it. Before
+// a load, value is 0.
+typedef void cpu_observer(struct cpu *cpu, bool is_store, bool done, uint32_t linear,
+                          uint64_t value, unsigned size);
+
+struct cpu_hook_state {
+    cpu_observer *observe; // NULL: nobody; set by mem_observe_begin
+    uintptr_t *tlb[2][2];  // the data tables while they are hidden from the accessors
+    bool traced;           // mmu.trace_all before
+    const struct insn *insn;
+    const void *helper; // src/jit's: the one that runs
+    uint8_t phase;    // enum cpu_hook_phase
+    uint8_t requests; // CPU_HOOK_*
+    uint8_t vector;
+    uint32_t new_eip, error_code;
+};
+
+enum cpu_activity { CPU_RUNNING, CPU_HALTED, CPU_SHUTDOWN /* triple fault: the machine resets */ };
+
 enum cpu_activity { CPU_RUNNING, CPU_HALTED, CPU_SHUTDOWN /* triple fault: the machine resets */ };
 
 struct cpu {
@@ -217,6 +246,9 @@ struct cpu {
     struct cpu_exception raised;
     int delivering; // vector of the exception being delivered, -1 when none: for double faults
     bool ext;       // EXT bit of error codes while an event other than INT n is delivered
+
+    // Plugins' operations attached to the running instruction (src/jit/hook.c).
+    struct cpu_hook_state hook;
 
     enum cpu_model model;
     uint32_t features; // bit FEATURE_*

@@ -61,9 +61,46 @@ static void mem_check_alignment(struct cpu *cpu, uint32_t linear, unsigned size,
         cpu_raise_error(cpu, EXC_AC, 0);
 }
 
+// The data tables that the accessors look at are exchanged for empty ones; fills and flushes go on
+// in the real ones, which the MMU reaches by itself.
+void mem_observe_begin(struct cpu *cpu, cpu_observer *observe)
+{
+    struct cpu_hook_state *hook = &cpu->hook;
+    for (unsigned user = 0; user < 2; user++) {
+        for (unsigned access = MMU_READ; access <= MMU_WRITE; access++) {
+            hook->tlb[user][access] = cpu->mmu.tlb[user][access];
+            cpu->mmu.tlb[user][access] = mmu_empty_table(&cpu->mmu);
+        }
+    }
+    hook->traced = cpu->mmu.trace_all;
+    cpu->mmu.trace_all = true;
+    hook->observe = observe;
+}
+
+void mem_observe_end(struct cpu *cpu)
+{
+    struct cpu_hook_state *hook = &cpu->hook;
+    if (!hook->observe)
+        return;
+    hook->observe = NULL;
+    for (unsigned user = 0; user < 2; user++)
+        for (unsigned access = MMU_READ; access <= MMU_WRITE; access++)
+            cpu->mmu.tlb[user][access] = hook->tlb[user][access];
+    cpu->mmu.trace_all = hook->traced;
+    cpu_update_mode(cpu);
+}
+
+static inline void mem_observe(struct cpu *cpu, bool is_store, bool done, uint32_t linear,
+                               uint64_t value, unsigned size)
+{
+    if (UNLIKELY(cpu->hook.observe != NULL))
+        cpu->hook.observe(cpu, is_store, done, linear, value, size);
+}
+
 static void mem_report(struct cpu *cpu, bool is_load, uint32_t linear, uint64_t value,
                        unsigned size)
 {
+    mem_observe(cpu, !is_load, true, linear, value, size);
     if (!cpu->mem_hooked || !signal_has_subscribers(cpu->signals.mem_op))
         return;
     struct qemu_mem_op_payload payload = {
@@ -80,6 +117,7 @@ uint64_t mem_read_slow(struct cpu *cpu, uint32_t linear, unsigned size, bool use
     if (first_size < size)
         second = mem_locate(cpu, linear + room, MMU_READ, user);
     mem_check_alignment(cpu, linear, size, user);
+    mem_observe(cpu, false, false, linear, 0, size);
 
     uint64_t value = place_load(cpu, &first, first_size);
     if (first_size < size)
@@ -99,6 +137,7 @@ void mem_write_slow(struct cpu *cpu, uint32_t linear, uint64_t value, unsigned s
     if (first_size < size)
         second = mem_locate(cpu, linear + room, MMU_WRITE, user);
     mem_check_alignment(cpu, linear, size, user);
+    mem_observe(cpu, true, false, linear, value, size);
 
     if (first.host)
         physmem_will_write(cpu->mem, first.host, first_size);

@@ -105,6 +105,11 @@ ALWAYS_INLINE void mem_write_system(struct cpu *cpu, uint32_t linear, uint64_t v
     mem_write_linear(cpu, linear, value, size, false);
 }
 
+// Between the two, every data access of the running instruction takes the slow path and is shown to
+// the observer. cpu_raise ends it too.
+void mem_observe_begin(struct cpu *cpu, cpu_observer *observe);
+void mem_observe_end(struct cpu *cpu);
+
 // Effective address of a decoded memory operand.
 ALWAYS_INLINE uint32_t insn_address(const struct cpu *cpu, const struct insn *insn)
 {

@@ -64,13 +64,9 @@ struct block_table *block_table_create(struct physmem *mem, struct mmu *mmu)
 void block_free(struct block *block)
 {
     if (block->hooks) {
-        for (unsigned i = 0; i < block->count; i++) {
-            while (block->hooks[i].before) {
-                struct hook *hook = block->hooks[i].before;
-                block->hooks[i].before = hook->next;
-                free(hook);
-            }
-        }
+        for (unsigned i = 0; i < block->count; i++)
+            for (unsigned place = 0; place < JIT_PLACES; place++)
+                hook_free_list(block->hooks[i].at[place]);
         free(block->hooks);
     }
     free(block);

@@ -6,25 +6,9 @@
 
 #include "cpu/decode.h"
 #include "cpu/cpu.h"
-#include "jit/helper.h"
+#include "jit/hook.h"
 
 #define BLOCK_MAX_INSNS 64u
-
-// One attached operation.
-enum hook_kind { HOOK_CALL };
-
-struct hook {
-    struct hook *next;
-    enum hook_kind kind;
-    struct helper *helper;
-    JitArg ret;
-    unsigned nargs;
-    JitArg args[HELPER_MAX_ARGS];
-};
-
-struct insn_hooks {
-    struct hook *before; // block-start calls first
-};
 
 struct block {
     // Key: where the bytes are, where the guest sees them, and the modes that change their meaning.

@@ -105,23 +105,48 @@ static void build_run(struct block_builder *b, uint32_t room, unsigned max_insns
         build_single(b, room, cacheable);
 }
 
-void builder_attach_call(struct block_builder *b, struct helper *helper, JitArg ret, unsigned nargs,
-                         const JitArg *args)
+static bool take_predicates(struct hook *hook, const struct builder_filter *filter,
+                            const JitPredicate *predicates, struct error *err)
 {
-    struct hook *hook = xcalloc(1, sizeof *hook);
-    hook->kind = HOOK_CALL;
-    hook->helper = helper;
-    hook->ret = ret;
-    hook->nargs = nargs;
-    for (unsigned i = 0; i < nargs; i++) {
-        hook->args[i] = args[i];
-        if (args[i].kind == JIT_ARG_PC)
-            hook->args[i].value = b->linear + b->insns[b->place].offset;
+    unsigned n = filter->count;
+    memcpy(hook->predicates, filter->predicates, n * sizeof filter->predicates[0]);
+    for (const JitPredicate *p = predicates; p && p->kind != JIT_IF_END; p++) {
+        if (n == HOOK_MAX_PREDICATES)
+            return error_set(err, "an operation has more than %u predicates, with those of the "
+                                  "subscription's filter", HOOK_MAX_PREDICATES);
+        if ((unsigned)p->kind > JIT_IF_COUNTER || (p->kind == JIT_IF_COUNTER && !p->counter))
+            return error_set(err, "predicate %u is not a valid one", n + 1);
+        hook->predicates[n++] = *p;
     }
-    struct hook_list *list = &b->before[b->place];
+    hook->npredicates = (uint8_t)n;
+    return true;
+}
+
+bool builder_attach(struct block_builder *b, enum jit_place place, const JitPredicate *predicates,
+                    const struct hook *wanted, struct error *err)
+{
+    if ((unsigned)place >= JIT_PLACES)
+        return error_set(err, "there is no place %d", (int)place);
+    if (b->at_start && place != JIT_BEFORE)
+        return error_set(err, "at block start operations are attached with JIT_BEFORE");
+    const struct insn *insn = &b->insns[b->place];
+    for (unsigned i = 0; i < wanted->nargs; i++)
+        if (!helper_check_place(&wanted->args[i], place, insn->is_memory, err))
+            return false;
+    struct hook checked = *wanted;
+    if (!take_predicates(&checked, &b->filter, predicates, err))
+        return false;
+    checked.next = NULL;
+    for (unsigned i = 0; i < checked.nargs; i++)
+        if (checked.args[i].kind == JIT_ARG_PC)
+            checked.args[i].value = b->linear + insn->offset;
+    struct hook *hook = xcalloc(1, sizeof *hook);
+    *hook = checked;
+    struct hook_list *list = &b->lists[b->place][place];
     *list->last = hook;
     list->last = &hook->next;
     b->any_hooks = true;
+    return true;
 }
 
 // Lets plugins see the block and each instruction; their calls arrive through builder_attach_call.
@@ -133,15 +158,20 @@ static void ask_plugins(struct block_builder *b, const struct executor_signals *
     if (!block_seen && !insns_seen)
         return;
     for (unsigned i = 0; i < b->count; i++) {
-        b->before[i].first = NULL;
-        b->before[i].last = &b->before[i].first;
+        for (unsigned k = 0; k < JIT_PLACES; k++) {
+            b->lists[i][k].first = NULL;
+            b->lists[i][k].last = &b->lists[i][k].first;
+        }
     }
     b->place = 0;
+    b->filter.count = 0;
     ctx->builder = b;
     if (block_seen) {
+        b->at_start = true;
         struct qemu_block_payload payload = {
             .ctx = ctx, .pc = b->linear, .context = mmu_context(&b->cpu->mmu)};
         signal_emit(signals->before_gen_tb, &payload, b->cpu);
+        b->at_start = false;
     }
     for (unsigned i = 0; insns_seen && i < b->count; i++) {
         b->place = i;
@@ -155,13 +185,35 @@ static void ask_plugins(struct block_builder *b, const struct executor_signals *
     ctx->builder = NULL;
 }
 
+static bool take_lists(const struct block_builder *b, unsigned i, struct insn_hooks *hooks)
+{
+    bool any = false;
+    hooks->linear = b->linear + b->insns[i].offset;
+    hooks->only_before = true;
+    hooks->only_inline = true;
+    for (unsigned place = 0; place < JIT_PLACES; place++) {
+        hooks->at[place] = b->lists[i][place].first;
+        if (!hooks->at[place])
+            continue;
+        any = true;
+        if (place != JIT_BEFORE)
+            hooks->only_before = false;
+        if (place >= JIT_LOAD_BEFORE && place <= JIT_STORE)
+            hooks->sees_memory = true;
+        for (const struct hook *hook = hooks->at[place]; hook; hook = hook->next)
+            if (hook->kind == HOOK_CALL || hook->kind == HOOK_RECORD)
+                hooks->only_inline = false;
+    }
+    return any;
+}
+
 static struct block *finish(struct block_builder *b)
 {
     struct block *block = xcalloc(1, sizeof *block + b->count * sizeof block->insns[0]);
     block->host = b->host;
     block->linear = b->linear;
     block->cs_base = b->cpu->segs[SEG_CS].base;
-    block->mode = cpu_mode_bits(b->cpu);
+    block->mode = block_mode(cpu_mode_bits(b->cpu));
     block->stop = b->stop;
     block->count = (uint16_t)b->count;
     block->bytes = b->bytes;
@@ -169,11 +221,9 @@ static struct block *finish(struct block_builder *b)
     memcpy(block->insns, b->insns, b->count * sizeof block->insns[0]);
     if (b->any_hooks) {
         block->hooks = xcalloc(b->count, sizeof *block->hooks);
-        for (unsigned i = 0; i < b->count; i++) {
-            block->hooks[i].before = b->before[i].first;
-            if (b->before[i].first)
+        for (unsigned i = 0; i < b->count; i++)
+            if (take_lists(b, i, &block->hooks[i]))
                 block->insns[i].hooks = &block->hooks[i];
-        }
     }
     return block;
 }

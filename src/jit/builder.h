@@ -9,6 +9,12 @@ struct hook_list {
     struct hook *first, **last;
 };
 
+// Predicates that every operation attached by the present subscriber gets.
+struct builder_filter {
+    unsigned count;
+    JitPredicate predicates[HOOK_MAX_PREDICATES];
+};
+
 struct block_builder {
     struct cpu *cpu;
     struct decode_mode mode;
@@ -20,8 +26,10 @@ struct block_builder {
     bool stop;
     bool any_hooks;
     unsigned place; // instruction that attached calls belong to
+    bool at_start;  // in PLUGIN_QEMU_BEFORE_GEN_TB
+    struct builder_filter filter;
     struct insn insns[BLOCK_MAX_INSNS];
-    struct hook_list before[BLOCK_MAX_INSNS];
+    struct hook_list lists[BLOCK_MAX_INSNS][JIT_PLACES];
 };
 
 // Builds the block at the CPU's CS:EIP, whose linear address is `linear` and whose bytes are at
@@ -32,8 +40,9 @@ struct block *block_build(struct block_builder *builder, struct cpu *cpu,
                           const uint8_t *host, uint32_t linear, unsigned max_insns,
                           bool *cacheable);
 
-// Attaches a call at the builder's present place.
-void builder_attach_call(struct block_builder *builder, struct helper *helper, JitArg ret,
-                         unsigned nargs, const JitArg *args);
+// Attaches a copy of *hook at a place of the builder's present instruction. Predicates: those of the
+// builder's filter, then the list (NULL, or ended by JIT_IF_END).
+bool builder_attach(struct block_builder *builder, enum jit_place place,
+                    const JitPredicate *predicates, const struct hook *hook, struct error *err);
 
 #endif

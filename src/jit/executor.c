@@ -218,11 +218,13 @@ static void run_block(struct cpu *cpu, struct block *block, unsigned n)
     do {
         cpu->insn_eip = cpu->eip;
         cpu->eip += insn->length;
+        bool leave = false;
         if (UNLIKELY(insn->hooks != NULL))
-            hook_run_list(cpu, insn->hooks->before);
-        insn->handler(cpu, insn);
+            leave = hook_run_insn(cpu, insn);
+        else
+            insn->handler(cpu, insn);
         cpu->instructions++;
-        if (UNLIKELY(block->dead))
+        if (UNLIKELY(leave || block->dead))
             break;
         insn++;
     } while (insn != end);

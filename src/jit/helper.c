@@ -2,6 +2,8 @@
 // The registry of helpers and the check of attached arguments against their signatures.
 #include "jit/helper.h"
 
+#include "jit/hook.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,9 +47,17 @@ static const char *letters_of_kind(enum jit_arg_kind kind)
     case JIT_ARG_CONST32:
     case JIT_ARG_REG:
     case JIT_ARG_PC:
+    case JIT_ARG_EA:
+    case JIT_ARG_ADDRESS:
+    case JIT_ARG_SIZE:
+    case JIT_ARG_CONTEXT:
+    case JIT_ARG_CPL:
         return "i";
     case JIT_ARG_CONST64:
+    case JIT_ARG_ICOUNT:
         return "l";
+    case JIT_ARG_VALUE:
+        return "il";
     case JIT_ARG_POINTER:
         return "p";
     case JIT_ARG_CPU:
@@ -111,15 +121,16 @@ bool helper_register(struct helper_registry *registry, void (*func)(void), const
         free(h);
         return error_set(err, "helper '%s': libffi refuses signature \"%s\"", name, signature);
     }
+    h->registry = registry;
     h->next = registry->first;
     registry->first = h;
     return true;
 }
 
-static void helper_free(struct helper *h)
+static void buffer_free(struct JitBuffer *buffer)
 {
-    free(h->name);
-    free(h);
+    free(buffer->records);
+    free(buffer);
 }
 
 bool helper_drop_owner(struct helper_registry *registry, void *owner)
@@ -130,21 +141,119 @@ bool helper_drop_owner(struct helper_registry *registry, void *owner)
         struct helper *h = *link;
         if (h->owner == owner) {
             *link = h->next;
-            helper_free(h);
+            h->dead = true;
+            h->next = registry->retired;
+            registry->retired = h;
             any = true;
         } else {
             link = &h->next;
         }
     }
+    for (struct JitBuffer *b = registry->buffers; b; b = b->link) {
+        if (b->owner == owner && !b->dead) {
+            b->dead = true;
+            any = true;
+        }
+    }
     return any;
+}
+
+static void helper_free_list(struct helper **list)
+{
+    while (*list) {
+        struct helper *h = *list;
+        *list = h->next;
+        free(h->name);
+        free(h);
+    }
+}
+
+void helper_free_retired(struct helper_registry *registry)
+{
+    helper_free_list(&registry->retired);
+    struct JitBuffer **link = &registry->buffers;
+    while (*link) {
+        struct JitBuffer *b = *link;
+        if (b->dead) {
+            *link = b->link;
+            buffer_free(b);
+        } else {
+            link = &b->link;
+        }
+    }
 }
 
 void helper_registry_clear(struct helper_registry *registry)
 {
-    while (registry->first) {
-        struct helper *h = registry->first;
-        registry->first = h->next;
-        helper_free(h);
+    for (struct JitBuffer *b = registry->buffers; b; b = b->link)
+        b->dead = true;
+    helper_free_retired(registry);
+    helper_free_list(&registry->first);
+}
+
+struct JitBuffer *helper_buffer_create(struct helper_registry *registry, void *owner,
+                                       unsigned fields, size_t capacity,
+                                       void (*flush)(void *opaque, const uint64_t *records,
+                                                     size_t count),
+                                       void *opaque)
+{
+    struct JitBuffer *b = xcalloc(1, sizeof *b);
+    b->records = xcalloc(capacity * fields, sizeof *b->records);
+    b->next = b->records;
+    b->end = b->records + capacity * fields;
+    b->fields = fields;
+    b->owner = owner;
+    b->registry = registry;
+    b->flush = flush;
+    b->opaque = opaque;
+    b->link = registry->buffers;
+    registry->buffers = b;
+    return b;
+}
+
+bool helper_buffer_exists(const struct helper_registry *registry, const struct JitBuffer *buffer)
+{
+    for (const struct JitBuffer *b = registry->buffers; b; b = b->link)
+        if (b == buffer)
+            return !b->dead;
+    return false;
+}
+
+bool helper_buffer_drop(struct helper_registry *registry, struct JitBuffer *buffer, void *owner)
+{
+    if (!helper_buffer_exists(registry, buffer) || buffer->owner != owner)
+        return false;
+    buffer->dead = true;
+    return true;
+}
+
+bool helper_check_field(const JitArg *arg, int index, struct error *err)
+{
+    if ((unsigned)arg->kind > JIT_ARG_ICOUNT || arg->kind == JIT_ARG_NONE ||
+        (arg->kind == JIT_ARG_REG && arg->value > 7))
+        return error_set(err, "field %d is not a valid argument", index);
+    return true;
+}
+
+bool helper_check_place(const JitArg *arg, enum jit_place place, bool memory_operand,
+                        struct error *err)
+{
+    bool memory = place >= JIT_LOAD_BEFORE && place <= JIT_STORE;
+    bool branch = place >= JIT_BRANCH && place <= JIT_RETURN;
+    switch (arg->kind) {
+    case JIT_ARG_EA:
+        return (memory_operand && place == JIT_BEFORE) ||
+               error_set(err, "jit_ea() needs JIT_BEFORE and an instruction with a memory operand");
+    case JIT_ARG_ADDRESS:
+        return memory || branch ||
+               error_set(err, "jit_address() is for loads, stores, branches, calls and returns");
+    case JIT_ARG_SIZE:
+        return memory || error_set(err, "jit_size() is for loads and stores");
+    case JIT_ARG_VALUE:
+        return (memory && place != JIT_LOAD_BEFORE) ||
+               error_set(err, "jit_value() is for JIT_LOAD, JIT_STORE and JIT_STORE_BEFORE");
+    default:
+        return true;
     }
 }
 

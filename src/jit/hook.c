@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Calls of attached helpers through libffi.
+// Runs attached operations for the interpreter: predicates, arguments, helpers through libffi.
+// What a helper asks for (skip, another EIP, an exception, a stop) is noted while it runs and done
+// after it returned, so that no plugin frame is ever jumped over.
 #include "jit/hook.h"
+
+#include <stdlib.h>
+
+#include "cpu/mem.h"
 
 union ffi_value {
     uint32_t i;
@@ -8,49 +14,265 @@ union ffi_value {
     const void *p;
 };
 
-static union ffi_value argument_value(struct cpu *cpu, const JitArg *arg)
+static uint32_t operand_linear(const struct cpu *cpu, const struct insn *insn)
 {
-    union ffi_value v = {.l = 0};
+    return cpu->segs[insn->segment].base + insn_address(cpu, insn);
+}
+
+static uint64_t argument_value(struct cpu *cpu, const JitArg *arg, const struct hook_event *event)
+{
     switch (arg->kind) {
     case JIT_ARG_CONST32:
-    case JIT_ARG_PC:
-        v.i = (uint32_t)arg->value;
-        break;
     case JIT_ARG_CONST64:
-        v.l = arg->value;
-        break;
     case JIT_ARG_POINTER:
-        v.p = (const void *)(uintptr_t)arg->value;
-        break;
+    case JIT_ARG_PC:
+        return arg->value;
     case JIT_ARG_CPU:
-        v.p = cpu;
-        break;
+        return (uint64_t)(uintptr_t)cpu;
     case JIT_ARG_REG:
-        v.i = cpu->regs[arg->value & 7];
-        break;
+        return cpu->regs[arg->value & 7];
+    case JIT_ARG_EA:
+        return operand_linear(cpu, event->insn);
+    case JIT_ARG_ADDRESS:
+        return event->address;
+    case JIT_ARG_SIZE:
+        return event->size;
+    case JIT_ARG_VALUE:
+        return event->value;
+    case JIT_ARG_CONTEXT:
+        return mmu_context(&cpu->mmu);
+    case JIT_ARG_CPL:
+        return cpu->cpl;
+    case JIT_ARG_ICOUNT:
+        return cpu->instructions;
     case JIT_ARG_NONE:
         break;
     }
-    return v;
+    return 0;
 }
 
-static void hook_call(struct cpu *cpu, const struct hook *hook)
+static bool predicate_holds(const struct cpu *cpu, const JitPredicate *p,
+                            const struct hook_event *event)
 {
+    switch (p->kind) {
+    case JIT_IF_CONTEXT:
+        return mmu_context(&cpu->mmu) == (uint32_t)p->low;
+    case JIT_IF_CPL:
+        return cpu->cpl == p->low;
+    case JIT_IF_ADDRESS:
+        return event->address >= p->low && event->address <= p->high;
+    case JIT_IF_COUNTER:
+        return *p->counter >= p->low;
+    case JIT_IF_END:
+        break;
+    }
+    return true;
+}
+
+struct call_frame {
+    struct cpu *cpu;
+    const struct hook *hook;
+    const struct hook_event *event;
+};
+
+static void call_helper(void *self)
+{
+    const struct call_frame *frame = self;
+    const struct hook *hook = frame->hook;
     union ffi_value values[HELPER_MAX_ARGS];
     void *pointers[HELPER_MAX_ARGS];
     for (unsigned i = 0; i < hook->nargs; i++) {
-        values[i] = argument_value(cpu, &hook->args[i]);
+        values[i].l = argument_value(frame->cpu, &hook->args[i], frame->event);
         pointers[i] = &values[i];
     }
     ffi_arg result = 0;
     ffi_call(&hook->helper->cif, hook->helper->func, &result, pointers);
     if (hook->ret.kind == JIT_ARG_REG)
-        cpu->regs[hook->ret.value & 7] = (uint32_t)result;
+        frame->cpu->regs[hook->ret.value & 7] = (uint32_t)result;
 }
 
-void hook_run_list(struct cpu *cpu, const struct hook *hook)
+static void hook_call(struct cpu *cpu, const struct hook *hook, const struct hook_event *event)
 {
-    for (; hook; hook = hook->next)
-        if (hook->kind == HOOK_CALL)
-            hook_call(cpu, hook);
+    const struct helper *helper = hook->helper;
+    if (helper->dead)
+        return;
+    struct call_frame frame = {cpu, hook, event};
+    cpu->hook.helper = helper;
+    helper_invoke(helper->registry, helper->owner, call_helper, &frame);
+    cpu->hook.helper = NULL;
+}
+
+struct flush_frame {
+    struct JitBuffer *buffer;
+    size_t count;
+};
+
+static void call_flush(void *self)
+{
+    const struct flush_frame *frame = self;
+    struct JitBuffer *b = frame->buffer;
+    b->flush(b->opaque, b->records, frame->count);
+}
+
+void hook_buffer_flush(struct JitBuffer *buffer)
+{
+    struct flush_frame frame = {buffer, (size_t)(buffer->next - buffer->records) / buffer->fields};
+    if (frame.count > 0 && buffer->flush && !buffer->dead)
+        helper_invoke(buffer->registry, buffer->owner, call_flush, &frame);
+    buffer->next = buffer->records;
+}
+
+static void hook_record(struct cpu *cpu, const struct hook *hook, const struct hook_event *event)
+{
+    struct JitBuffer *buffer = hook->buffer;
+    if (buffer->dead)
+        return;
+    for (unsigned i = 0; i < hook->nargs; i++)
+        buffer->next[i] = argument_value(cpu, &hook->args[i], event);
+    buffer->next += buffer->fields;
+    if (buffer->next >= buffer->end)
+        hook_buffer_flush(buffer);
+}
+
+void hook_run_list(struct cpu *cpu, const struct hook *hook, const struct hook_event *event)
+{
+    for (; hook; hook = hook->next) {
+        unsigned i = 0;
+        while (i < hook->npredicates && predicate_holds(cpu, &hook->predicates[i], event))
+            i++;
+        if (i < hook->npredicates)
+            continue;
+        switch (hook->kind) {
+        case HOOK_CALL:
+            hook_call(cpu, hook, event);
+            break;
+        case HOOK_COUNT:
+            *hook->target += hook->step;
+            break;
+        case HOOK_STORE:
+            *hook->target = argument_value(cpu, &hook->args[0], event);
+            break;
+        case HOOK_RECORD:
+            hook_record(cpu, hook, event);
+            break;
+        }
+    }
+}
+
+static void raise_requested(struct cpu *cpu)
+{
+    if (cpu->hook.requests & CPU_HOOK_RAISE)
+        cpu_raise_error(cpu, cpu->hook.vector, cpu->hook.error_code);
+}
+
+static void on_access(struct cpu *cpu, bool is_store, bool done, uint32_t linear, uint64_t value,
+                      unsigned size)
+{
+    const struct insn *insn = cpu->hook.insn;
+    const struct insn_hooks *hooks = insn->hooks;
+    const struct hook *list = is_store ? (done ? hooks->store : hooks->store_before)
+                                       : (done ? hooks->load : hooks->load_before);
+    if (!list)
+        return;
+    struct hook_event event = {.insn = insn,
+                               .pc = hooks->linear,
+                               .address = linear,
+                               .size = size,
+                               .value = value};
+    hook_run_list(cpu, list, &event);
+    raise_requested(cpu);
+}
+
+static void execute(struct cpu *cpu, const struct insn *insn)
+{
+    if (!insn->hooks->sees_memory) {
+        insn->handler(cpu, insn);
+        return;
+    }
+    cpu->hook.insn = insn;
+    cpu->hook.phase = CPU_HOOK_DURING;
+    mem_observe_begin(cpu, on_access);
+    insn->handler(cpu, insn);
+    mem_observe_end(cpu);
+    cpu->hook.phase = CPU_HOOK_IDLE;
+}
+
+static void run_phase(struct cpu *cpu, const struct hook *list, const struct hook_event *event,
+                      enum cpu_hook_phase phase)
+{
+    if (!list)
+        return;
+    cpu->hook.phase = (uint8_t)phase;
+    hook_run_list(cpu, list, event);
+    cpu->hook.phase = CPU_HOOK_IDLE;
+}
+
+// Jcc, LOOPcc, JCXZ, INTO: may fall through.
+static bool branch_is_conditional(const struct insn *insn)
+{
+    const struct opcode_row *row = &opcode_rows[insn->row];
+    return (row->attributes & ATTR_COND) ||
+           (row->map == MAP_1 &&
+            ((row->opcode >= 0xe0 && row->opcode <= 0xe3) || row->opcode == 0xce ||
+             (row->opcode >= 0x70 && row->opcode <= 0x7f))) ||
+           (row->map == MAP_0F && row->opcode >= 0x80 && row->opcode <= 0x8f);
+}
+
+// A branch counts as taken when it is unconditional or went elsewhere than to the next instruction.
+static void run_branch(struct cpu *cpu, const struct insn *insn, uint32_t next,
+                       struct hook_event *event)
+{
+    const struct insn_hooks *hooks = insn->hooks;
+    uint32_t attributes = opcode_rows[insn->row].attributes;
+    if (!(hooks->branch || hooks->call || hooks->ret) || !(attributes & ATTR_BRANCH) ||
+        (branch_is_conditional(insn) && cpu->eip == next))
+        return;
+    uint32_t pc = event->address;
+    event->address = cpu->segs[SEG_CS].base + cpu->eip;
+    run_phase(cpu, hooks->branch, event, CPU_HOOK_AFTER);
+    if (attributes & ATTR_CALL)
+        run_phase(cpu, hooks->call, event, CPU_HOOK_AFTER);
+    if (attributes & ATTR_RET)
+        run_phase(cpu, hooks->ret, event, CPU_HOOK_AFTER);
+    event->address = pc;
+}
+
+bool hook_run_insn(struct cpu *cpu, const struct insn *insn)
+{
+    const struct insn_hooks *hooks = insn->hooks;
+    struct hook_event event = {.insn = insn, .pc = hooks->linear, .address = hooks->linear};
+    cpu->hook.requests = 0;
+    run_phase(cpu, hooks->before, &event, CPU_HOOK_BEFORE);
+    raise_requested(cpu);
+    if (cpu->hook.requests & (CPU_HOOK_SKIP | CPU_HOOK_EIP)) {
+        if (cpu->hook.requests & CPU_HOOK_EIP)
+            cpu->eip = cpu->hook.new_eip;
+        return true;
+    }
+    uint32_t next = cpu->eip;
+    execute(cpu, insn);
+    if ((insn->prefixes & (INSN_REP | INSN_REPNE)) && cpu->eip == cpu->insn_eip)
+        return true; // suspended by an interrupt; it is not yet over
+    run_branch(cpu, insn, next, &event);
+    run_phase(cpu, hooks->after, &event, CPU_HOOK_AFTER);
+    unsigned requests = cpu->hook.requests;
+    if (UNLIKELY(requests & (CPU_HOOK_RAISE | CPU_HOOK_EIP))) {
+        if (requests & CPU_HOOK_EIP)
+            cpu->eip = cpu->hook.new_eip;
+        // The instruction is done: what is raised now belongs to the next one.
+        cpu->insn_eip = cpu->eip;
+        if (requests & CPU_HOOK_RAISE)
+            cpu->instructions++;
+        raise_requested(cpu);
+    }
+    return (requests & (CPU_HOOK_EIP | CPU_HOOK_LEAVE)) != 0;
+}
+
+void hook_free_list(struct hook *hook)
+{
+    while (hook) {
+        struct hook *next = hook->next;
+        free(hook);
+        hook = next;
+    }
 }

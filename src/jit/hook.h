@@ -1,11 +1,84 @@
 // SPDX-License-Identifier: MIT
-// Runs what plugins attached to an instruction, for the interpreter: arguments are gathered and
-// passed through libffi.
+// What plugins attach to an instruction: lists of operations by place, each with predicates. The
+// interpreter runs them from here; generated code implements what it knows natively and calls
+// hook_run_insn or hook_run_list for the rest.
 #ifndef EMU_JIT_HOOK_H
 #define EMU_JIT_HOOK_H
 
-#include "jit/block.h"
+#include "cpu/cpu.h"
+#include "jit/helper.h"
 
-void hook_run_list(struct cpu *cpu, const struct hook *hook);
+#define HOOK_MAX_PREDICATES 4u
+#define HOOK_MAX_FIELDS     JIT_MAX_FIELDS
+
+enum hook_kind {
+    HOOK_CALL,   // helper(args), result to ret
+    HOOK_COUNT,  // *target += step
+    HOOK_STORE,  // *target = args[0]
+    HOOK_RECORD, // appends args[0..nargs) to buffer, 64 bits each
+};
+
+// A record buffer of a plugin: `fields` words a record. Generated code may append at next as long
+// as next < end, and calls hook_buffer_flush when next reaches end.
+struct JitBuffer {
+    uint64_t *next, *end, *records;
+    unsigned fields;
+    bool dead; // its plugin is gone
+    void *owner;
+    struct helper_registry *registry;
+    void (*flush)(void *opaque, const uint64_t *records, size_t count);
+    void *opaque;
+    struct JitBuffer *link;
+};
+
+struct hook {
+    struct hook *next;
+    enum hook_kind kind;
+    uint8_t nargs;
+    uint8_t npredicates;
+    JitPredicate predicates[HOOK_MAX_PREDICATES]; // all must hold
+    struct helper *helper;                        // HOOK_CALL
+    JitArg ret;                                   // HOOK_CALL: JIT_ARG_NONE or JIT_ARG_REG
+    uint64_t *target;                             // HOOK_COUNT, HOOK_STORE
+    uint64_t step;                                // HOOK_COUNT
+    struct JitBuffer *buffer;                     // HOOK_RECORD
+    JitArg args[HOOK_MAX_FIELDS];                 // JIT_ARG_PC holds its value
+};
+
+// The operations of one instruction, by enum jit_place, each in order of attachment; block-start
+// operations come first in `before` of the block's first instruction.
+struct insn_hooks {
+    union {
+        struct hook *at[JIT_PLACES];
+        struct {
+            struct hook *before, *after, *load_before, *load, *store_before, *store, *branch, *call,
+                *ret;
+        };
+    };
+    uint32_t linear;   // of the instruction
+    bool sees_memory;  // load_before, load, store_before or store is not empty
+    bool only_before;  // nothing but `before`
+    bool only_inline;  // HOOK_COUNT and HOOK_STORE only
+};
+
+// What arguments and predicates refer to.
+struct hook_event {
+    const struct insn *insn;
+    uint32_t pc;      // linear address of the instruction
+    uint32_t address; // linear address of the access; the target of a branch; else pc
+    uint32_t size;
+    uint64_t value;
+};
+
+// Runs one list; what helpers ask for is left in cpu->hook.requests.
+void hook_run_list(struct cpu *cpu, const struct hook *hook, const struct hook_event *event);
+
+// Executes an instruction that has hooks, all of them included. On entry as for a handler:
+// cpu->insn_eip is its offset and cpu->eip the next one. True: the block must be left, because EIP
+// goes elsewhere or somebody wants to stop. Leaves through cpu_raise like a handler.
+bool hook_run_insn(struct cpu *cpu, const struct insn *insn);
+
+void hook_free_list(struct hook *hook);
+void hook_buffer_flush(struct JitBuffer *buffer);
 
 #endif

@@ -8,6 +8,7 @@
 // back. A page that becomes code must lose its write entries: for each page of RAM a hint names the
 // one linear page through which it may be written, or says "several", and only then the lists are
 // searched.
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -28,6 +29,7 @@ struct entry_list {
 
 struct mmu_private {
     uintptr_t *tables; // the six, contiguous
+    uintptr_t *empty;  // made when first asked for
     struct entry_list global, local;
     uint64_t large[LARGE_REGIONS / 64]; // 4 MiB of linear space with entries from a large page
     uint32_t *write_hint; // for each page of RAM: linear page + 1, HINT_NONE or HINT_SEVERAL
@@ -63,9 +65,26 @@ void mmu_destroy(struct mmu *mmu)
     if (!mmu->priv)
         return;
     munmap(mmu->priv->tables, TLB_BYTES);
+    if (mmu->priv->empty)
+        munmap(mmu->priv->empty, TLB_TABLE_BYTES);
     free(mmu->priv->write_hint);
     free(mmu->priv);
     mmu->priv = NULL;
+}
+
+uintptr_t *mmu_empty_table(struct mmu *mmu)
+{
+    struct mmu_private *priv = mmu->priv;
+    if (!priv->empty) {
+        void *table = mmap(NULL, TLB_TABLE_BYTES, PROT_READ,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (table == MAP_FAILED) {
+            fprintf(stderr, "emu: the host is out of address space\n");
+            exit(1);
+        }
+        priv->empty = table;
+    }
+    return priv->empty;
 }
 
 static void list_flush(struct mmu_private *priv, struct entry_list *list)

@@ -53,6 +53,10 @@ struct mmu {
 bool mmu_init(struct mmu *mmu, struct physmem *mem, struct log *log, struct error *err);
 void mmu_destroy(struct mmu *mmu);
 
+// A table that stays empty: whoever puts it in place of a table of tlb[][] makes each access miss.
+// Fills and flushes go on in the table that belongs there.
+uintptr_t *mmu_empty_table(struct mmu *mmu);
+
 // New CR0, CR3, CR4, EFER.NXE; flushes what the change requires (a CR3 load keeps global pages when
 // CR4.PGE). In PAE mode a CR3 load or a change of CR0.PG/CR4.PAE/PSE/PGE loads the PDPTEs: returns
 // false when one has reserved bits set (#GP(0), nothing changed).

@@ -1,24 +1,21 @@
 // SPDX-License-Identifier: MIT
-// Life of plugins: loading with dependencies, starting, stopping in the right order, and the group
-// "qemu".
-#include "plugin/host.h"
-
+// Life of plugins: loading with dependencies, starting, stopping in the right order, crashes, and
+// the group "qemu".
 #include <dlfcn.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "plugin/host_internal.h"
+#include "jit/builder.h"
+#include "plugin/guard.h"
 #include "plugin/qemu_signals.h"
-
-// The SDK's functions carry no handle of the machine. A machine has one thread, and this names its
-// host there.
-static _Thread_local struct plugin_host *thread_host;
 
 struct plugin_host *host_current(void)
 {
-    return thread_host;
+    return guard_host();
 }
 
 void host_print(struct plugin_host *host, const char *fmt, ...)
@@ -55,11 +52,9 @@ struct plugin *host_find(const struct plugin_host *host, const char *name)
 
 struct plugin *host_plugin_at(const struct plugin_host *host, const void *code)
 {
-    Dl_info where;
-    if (!dladdr(code, &where))
-        return NULL;
+    uintptr_t at = (uintptr_t)code;
     for (struct plugin *p = host->plugins; p; p = p->next)
-        if (p->base == where.dli_fbase)
+        if (at >= p->first && at <= p->last)
             return p;
     return NULL;
 }
@@ -71,9 +66,87 @@ void plugin_add_need(struct plugin *plugin, struct plugin *provider)
     for (unsigned i = 0; i < plugin->need_count; i++)
         if (plugin->needs[i] == provider)
             return;
-    if (plugin->need_count < PLUGIN_MAX_NEEDS)
-        plugin->needs[plugin->need_count++] = provider;
+    plugin->needs = xrealloc(plugin->needs, (plugin->need_count + 1) * sizeof *plugin->needs);
+    plugin->needs[plugin->need_count++] = provider;
 }
+
+// ---- Crashes
+
+static const char *signal_text(int signal)
+{
+    switch (signal) {
+    case SIGSEGV:
+        return "SIGSEGV";
+    case SIGBUS:
+        return "SIGBUS";
+    case SIGILL:
+        return "SIGILL";
+    case SIGFPE:
+        return "SIGFPE";
+    default:
+        return "SIGABRT";
+    }
+}
+
+static void report_crash(struct plugin *plugin, const struct guard_crash *crash)
+{
+    struct plugin_host *host = plugin->host;
+    const struct cpu *cpu = host->env.cpu;
+    uintptr_t code = (uintptr_t)crash->code;
+    char where[64] = "";
+    if (code >= plugin->first && code <= plugin->last)
+        snprintf(where, sizeof where, " at its offset 0x%llx",
+                 (unsigned long long)(code - plugin->first));
+    host_print(host,
+               "plugin %s crashed: %s%s, address %p; it is stopped, the guest goes on\n"
+               "guest: cs:eip %04x:%08x cr3 %08x cpl %u eax %08x ebx %08x ecx %08x edx %08x "
+               "esi %08x edi %08x ebp %08x esp %08x eflags %08x, %llu instructions\n",
+               plugin->name, signal_text(crash->signal), where, crash->address,
+               cpu->segs[SEG_CS].selector, cpu->jump ? cpu->insn_eip : cpu->eip, cpu->cr3,
+               cpu->cpl, cpu->regs[REG_EAX], cpu->regs[REG_EBX], cpu->regs[REG_ECX],
+               cpu->regs[REG_EDX], cpu->regs[REG_ESI], cpu->regs[REG_EDI], cpu->regs[REG_EBP],
+               cpu->regs[REG_ESP], cpu_get_eflags(cpu), (unsigned long long)cpu->instructions);
+}
+
+static void want_work(struct plugin_host *host)
+{
+    host->work_pending = true;
+    cpu_kick(host->env.cpu);
+}
+
+// Takes everything of a plugin out of use; nothing of it is called any more.
+static void plugin_disconnect(struct plugin *plugin)
+{
+    struct plugin_host *host = plugin->host;
+    broker_drop_owner(host->env.broker, plugin);
+    helper_drop_owner(executor_helpers(host->env.executor), plugin);
+    executor_flush(host->env.executor);
+}
+
+bool host_call(struct plugin *plugin, void (*fn)(void *arg), void *arg)
+{
+    struct guard_crash crash;
+    if (plugin->crashed)
+        return false;
+    if (guard_call(plugin, fn, arg, &crash))
+        return true;
+    report_crash(plugin, &crash);
+    plugin->crashed = true;
+    plugin->unload_wanted = true;
+    if (plugin->building && plugin->building->builder)
+        plugin->building->builder->filter.count = 0;
+    plugin->building = NULL;
+    plugin_disconnect(plugin);
+    want_work(plugin->host);
+    return false;
+}
+
+static void invoke(void *self, void *owner, void (*fn)(void *arg), void *arg)
+{
+    host_call(owner, fn, arg);
+}
+
+// ---- The host
 
 // Somebody wants a group that nobody registered: load the plugin that lists it.
 static bool provide_group(void *self, const char *group, struct error *err)
@@ -92,7 +165,7 @@ static bool provide_group(void *self, const char *group, struct error *err)
     else if (plugin)
         error_set(err, "plugin '%s' lists signal group '%s' but does not register it", name, group);
     else
-        ok = host_load(host, name, err) != NULL;
+        ok = host_load(host, name, NULL, err) != NULL;
     free(name);
     return ok;
 }
@@ -109,23 +182,44 @@ struct plugin_host *plugin_host_create(const struct plugin_host_env *env)
         if (slash)
             *slash = 0;
         host->own_dir = xasprintf("%s/plugins", path);
+        host->lib_dir = xasprintf("%s/../libexec/emu/plugins", path);
     }
+    guard_install();
+    guard_set_host(host);
     broker_set_owner_namer(env->broker, owner_name);
     broker_set_missing_hook(env->broker, provide_group, host);
+    broker_set_invoker(env->broker, invoke, host);
+    struct helper_registry *helpers = executor_helpers(env->executor);
+    helpers->invoke = invoke;
+    helpers->invoke_self = host;
     qemu_signals_register(host);
-    thread_host = host;
     return host;
 }
 
 void plugin_host_destroy(struct plugin_host *host)
 {
-    plugin_host_unload_all(host);
+    while (host->plugins) {
+        struct plugin *last = host->plugins;
+        while (last->next)
+            last = last->next;
+        host_unload(host, last);
+    }
     qemu_signals_unregister(host);
     broker_set_missing_hook(host->env.broker, NULL, NULL);
-    if (thread_host == host)
-        thread_host = NULL;
+    broker_set_invoker(host->env.broker, NULL, NULL);
+    executor_helpers(host->env.executor)->invoke = NULL;
+    if (guard_host() == host)
+        guard_set_host(NULL);
+    guard_uninstall();
     free(host->own_dir);
+    free(host->lib_dir);
     free(host);
+}
+
+static bool host_is_busy(const struct plugin_host *host)
+{
+    return host->entered > 0 || broker_is_dispatching(host->env.broker) ||
+           executor_is_running(host->env.executor);
 }
 
 static bool list_has(const char *const *list, const char *name)
@@ -180,7 +274,7 @@ static bool load_dependencies(struct plugin_host *host, struct plugin *plugin, s
                     err, "plugin '%s' needs '%s', which is still loading: cyclic dependency",
                     plugin->name, *d);
             }
-            provider = other ? other : host_load(host, name, err);
+            provider = other ? other : host_load(host, name, NULL, err);
             free(name);
             if (!provider)
                 return error_prefix(err, "plugin '%s'", plugin->name);
@@ -189,6 +283,8 @@ static bool load_dependencies(struct plugin_host *host, struct plugin *plugin, s
     }
     return true;
 }
+
+// ---- Loading
 
 static void plugin_link(struct plugin_host *host, struct plugin *plugin)
 {
@@ -211,56 +307,88 @@ static void plugin_unlink_free(struct plugin_host *host, struct plugin *plugin)
     }
     if (plugin->pi.output)
         fclose(plugin->pi.output);
-    if (plugin->handle)
+    // The code of a plugin that crashed stays: one of its frames may not have been its own last.
+    if (plugin->handle && !plugin->crashed)
         dlclose(plugin->handle);
+    arguments_free(plugin->args);
+    free(plugin->needs);
     free(plugin->name);
     free(plugin->path);
     free(plugin);
 }
 
-static void plugin_start(struct plugin_host *host, struct plugin *plugin)
+static void call_start(void *arg)
+{
+    struct plugin *plugin = arg;
+    void (*start)(PluginInterface *);
+    *(void **)&start = dlsym(plugin->handle, "pi_start");
+    start(&plugin->pi);
+}
+
+static bool plugin_start(struct plugin_host *host, struct plugin *plugin, struct error *err)
 {
     static const cookie_io_functions_t functions = {.write = output_write};
     plugin->pi.name = plugin->name;
     plugin->pi.os_ver = host->env.os_version;
+    plugin->pi.args = (const char *const *)plugin->args;
     plugin->pi.output = fopencookie(host, "w", functions);
     if (plugin->pi.output)
         setvbuf(plugin->pi.output, NULL, _IOLBF, 1024);
-    void (*start)(PluginInterface *);
-    *(void **)&start = dlsym(plugin->handle, "pi_start");
-    host->entered++;
-    start(&plugin->pi);
-    host->entered--;
+    if (!host_call(plugin, call_start, plugin))
+        return error_set(err, "plugin '%s' crashed while it started", plugin->name);
+    if (plugin->failed)
+        return error_set(err, "plugin '%s': %s", plugin->name, plugin->failure.text);
     plugin->state = PLUGIN_ACTIVE;
+    return true;
 }
 
-struct plugin *host_load(struct plugin_host *host, const char *name, struct error *err)
+static bool plugin_open(struct plugin_host *host, struct plugin *plugin, const char *args,
+                        struct error *err)
+{
+    if (!arguments_parse(args, &plugin->args, err))
+        return error_prefix(err, "plugin '%s'", plugin->name);
+    if (!loader_open(plugin->path, &plugin->handle, &plugin->info, err))
+        return false;
+    loader_bounds(plugin->handle, &plugin->first, &plugin->last);
+    plugin->options = dlsym(plugin->handle, "plugin_options");
+    return arguments_check(plugin, err) && os_fits(host, plugin->info, plugin->name, err) &&
+           load_dependencies(host, plugin, err);
+}
+
+struct plugin *host_load(struct plugin_host *host, const char *name, const char *args,
+                         struct error *err)
 {
     char *path = loader_find(host, name, err);
     if (!path)
         return NULL;
+    char *plugin_name = loader_name_of(path);
+    if (host_find(host, plugin_name)) {
+        error_set(err, "plugin '%s' is already loaded", plugin_name);
+        free(plugin_name);
+        free(path);
+        return NULL;
+    }
     struct plugin *plugin = xcalloc(1, sizeof *plugin);
     plugin->host = host;
     plugin->path = path;
-    plugin->name = loader_name_of(path);
+    plugin->name = plugin_name;
     plugin->state = PLUGIN_LOADING;
-    if (host_find(host, plugin->name)) {
-        error_set(err, "plugin '%s' is already loaded", plugin->name);
-        free(plugin->name);
-        free(plugin->path);
-        free(plugin);
-        return NULL;
-    }
     plugin_link(host, plugin);
-    if (!loader_open(path, &plugin->handle, &plugin->info, err) ||
-        !os_fits(host, plugin->info, plugin->name, err) || !load_dependencies(host, plugin, err)) {
+    if (!plugin_open(host, plugin, args, err)) {
         plugin_unlink_free(host, plugin);
         return NULL;
     }
-    Dl_info where;
-    if (dladdr(plugin->info, &where))
-        plugin->base = where.dli_fbase;
-    plugin_start(host, plugin);
+    if (!plugin_start(host, plugin, err)) {
+        plugin->failed = true;
+        if (host_is_busy(host)) {
+            plugin_disconnect(plugin);
+            plugin->unload_wanted = true;
+            want_work(host);
+        } else {
+            host_unload(host, plugin);
+        }
+        return NULL;
+    }
     log_write(host->env.log, LOG_PLUGIN, "plugin %s loaded from %s\n", plugin->name, plugin->path);
     return plugin;
 }
@@ -268,8 +396,36 @@ struct plugin *host_load(struct plugin_host *host, const char *name, struct erro
 bool plugin_host_load(struct plugin_host *host, const char *name, const char *args,
                       struct error *err)
 {
-    return host_load(host, name, err) != NULL;
+    return host_load(host, name, args, err) != NULL;
 }
+
+bool plugin_host_load_list(struct plugin_host *host, const char *list, struct error *err)
+{
+    const char *at = list;
+    while (*(at += strspn(at, ",")) != 0) {
+        size_t length = strcspn(at, ",");
+        char *name = xasprintf("%.*s", (int)length, at);
+        at += length;
+        const char *args = at;
+        while (*at == ',') {
+            size_t item = strcspn(at + 1, ",");
+            if (!memchr(at + 1, '=', item))
+                break;
+            at += 1 + item;
+        }
+        char *text = xasprintf("%.*s", (int)(at - args), args);
+        bool ok = strchr(name, '=') ? error_set(err, "'%s' belongs to no plugin; name one first",
+                                                name)
+                                    : host_load(host, name, text, err) != NULL;
+        free(text);
+        free(name);
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+// ---- Unloading
 
 static struct plugin *find_dependent(struct plugin_host *host, const struct plugin *provider)
 {
@@ -280,37 +436,48 @@ static struct plugin *find_dependent(struct plugin_host *host, const struct plug
     return NULL;
 }
 
+static void call_unload_signal(void *arg)
+{
+    ((struct plugin *)arg)->pi.unload_signal();
+}
+
+static void call_exit(void *arg)
+{
+    struct plugin *plugin = arg;
+    plugin->pi.exit(&plugin->pi);
+}
+
+static void flush_buffers(struct plugin *plugin)
+{
+    struct helper_registry *helpers = executor_helpers(plugin->host->env.executor);
+    for (struct JitBuffer *b = helpers->buffers; b && !plugin->crashed; b = b->link)
+        if (b->owner == plugin && !b->dead)
+            hook_buffer_flush(b);
+}
+
 void host_unload(struct plugin_host *host, struct plugin *plugin)
 {
+    bool started = plugin->state == PLUGIN_ACTIVE;
     plugin->state = PLUGIN_STOPPING;
     struct plugin *dependent;
     while ((dependent = find_dependent(host, plugin)) != NULL) {
-        if (dependent->pi.unload_signal) {
-            host->entered++;
-            dependent->pi.unload_signal();
-            host->entered--;
-        }
+        if (dependent->pi.unload_signal)
+            host_call(dependent, call_unload_signal, dependent);
         host_print(host, "plugin %s is stopped too: it uses %s\n", dependent->name, plugin->name);
         host_unload(host, dependent);
     }
-    if (plugin->pi.exit) {
-        host->entered++;
-        plugin->pi.exit(&plugin->pi);
-        host->entered--;
-    }
+    if (started)
+        flush_buffers(plugin);
+    if (started && plugin->pi.exit)
+        host_call(plugin, call_exit, plugin);
     if (plugin->pi.output)
         fflush(plugin->pi.output);
-    broker_drop_owner(host->env.broker, plugin);
-    if (helper_drop_owner(executor_helpers(host->env.executor), plugin))
-        executor_flush(host->env.executor);
+    plugin_disconnect(plugin);
+    plugin_close_resources(plugin);
+    if (!executor_is_running(host->env.executor))
+        helper_free_retired(executor_helpers(host->env.executor));
     log_write(host->env.log, LOG_PLUGIN, "plugin %s unloaded\n", plugin->name);
     plugin_unlink_free(host, plugin);
-}
-
-static bool host_is_busy(const struct plugin_host *host)
-{
-    return host->entered > 0 || broker_is_dispatching(host->env.broker) ||
-           executor_is_running(host->env.executor);
 }
 
 bool plugin_host_unload(struct plugin_host *host, const char *name, struct error *err)
@@ -320,21 +487,110 @@ bool plugin_host_unload(struct plugin_host *host, const char *name, struct error
         return error_set(err, "plugin '%s' is not loaded", name);
     if (host_is_busy(host)) {
         plugin->unload_wanted = true;
-        host->unload_pending = true;
-        cpu_kick(host->env.cpu);
+        want_work(host);
         return true;
     }
     host_unload(host, plugin);
     return true;
 }
 
+void plugin_host_unload_all(struct plugin_host *host)
+{
+    bool busy = host_is_busy(host);
+    for (struct plugin *p = host->plugins; p; p = p->next)
+        p->unload_wanted = true;
+    if (!host->plugins)
+        return;
+    want_work(host);
+    if (!busy)
+        plugin_host_settle(host);
+}
+
+// ---- Reloading
+
+struct reload_item {
+    char *path, *args;
+};
+
+static char *arguments_join(char **args)
+{
+    char *text = xstrdup("");
+    for (char **item = args; item && *item; item++) {
+        char *longer = xasprintf("%s%s%s", text, *text ? "," : "", *item);
+        free(text);
+        text = longer;
+    }
+    return text;
+}
+
+// Marks a plugin and all that depend on it, at whatever distance.
+static void mark_dependents(struct plugin_host *host, struct plugin *plugin)
+{
+    for (struct plugin *p = host->plugins; p; p = p->next)
+        p->marked = p == plugin;
+    for (bool more = true; more;) {
+        more = false;
+        for (struct plugin *p = host->plugins; p; p = p->next) {
+            for (unsigned i = 0; i < p->need_count && !p->marked; i++)
+                more |= p->marked = p->needs[i]->marked;
+        }
+    }
+}
+
+static bool host_reload(struct plugin_host *host, struct plugin *plugin, const char *args,
+                        struct error *err)
+{
+    size_t count = 0;
+    struct reload_item *items = NULL;
+    mark_dependents(host, plugin);
+    for (struct plugin *p = host->plugins; p; p = p->next) {
+        if (!p->marked)
+            continue;
+        items = xrealloc(items, (count + 1) * sizeof *items);
+        items[count++] = (struct reload_item){
+            xstrdup(p->path), p == plugin && args ? xstrdup(args) : arguments_join(p->args)};
+    }
+    host_unload(host, plugin);
+    bool ok = true;
+    for (size_t i = 0; i < count; i++) {
+        char *name = loader_name_of(items[i].path);
+        if (ok && !host_find(host, name))
+            ok = host_load(host, items[i].path, items[i].args, err) != NULL;
+        free(name);
+        free(items[i].path);
+        free(items[i].args);
+    }
+    free(items);
+    return ok;
+}
+
+bool plugin_host_reload(struct plugin_host *host, const char *name, const char *args,
+                        struct error *err)
+{
+    struct plugin *plugin = host_find(host, name);
+    if (!plugin)
+        return error_set(err, "plugin '%s' is not loaded", name);
+    if (host_is_busy(host)) {
+        plugin->reload_wanted = true;
+        want_work(host);
+        return true;
+    }
+    return host_reload(host, plugin, args && *args ? args : NULL, err);
+}
+
 void plugin_host_settle(struct plugin_host *host)
 {
-    if (!host->unload_pending || host_is_busy(host))
+    if (!host->work_pending || host_is_busy(host))
         return;
-    host->unload_pending = false;
+    host->work_pending = false;
     for (struct plugin *p = host->plugins; p;) {
-        if (p->unload_wanted && p->state == PLUGIN_ACTIVE) {
+        if (p->reload_wanted && !p->crashed) {
+            struct error err;
+            p->reload_wanted = false;
+            if (!host_reload(host, p, NULL, &err))
+                host_print(host, "%s\n", err.text);
+            p = host->plugins;
+        } else if (p->unload_wanted) {
             host_unload(host, p);
             p = host->plugins; // dependents went too
         } else {
@@ -343,15 +599,7 @@ void plugin_host_settle(struct plugin_host *host)
     }
 }
 
-void plugin_host_unload_all(struct plugin_host *host)
-{
-    while (host->plugins) {
-        struct plugin *last = host->plugins;
-        while (last->next)
-            last = last->next;
-        host_unload(host, last);
-    }
-}
+// ---- What the monitor shows and runs
 
 void plugin_host_for_each(const struct plugin_host *host,
                           void (*fn)(void *self, const struct plugin_view *view), void *self)
@@ -359,23 +607,36 @@ void plugin_host_for_each(const struct plugin_host *host,
     for (const struct plugin *p = host->plugins; p; p = p->next) {
         struct plugin_view view = {.name = p->name,
                                    .path = p->path,
-                                   .signals = p->info->signals_list,
-                                   .dependencies = p->info->dependencies};
+                                   .signals = p->info ? p->info->signals_list : NULL,
+                                   .dependencies = p->info ? p->info->dependencies : NULL,
+                                   .args = (const char *const *)p->args,
+                                   .options = p->options};
         fn(self, &view);
     }
+}
+
+struct command_call {
+    PluginInterface *pi;
+    const PluginCommand *command;
+    const char *args;
+};
+
+static void call_command(void *arg)
+{
+    const struct command_call *call = arg;
+    call->command->run(call->pi, call->args);
 }
 
 bool plugin_host_run_command(struct plugin_host *host, const char *name, const char *args)
 {
     for (struct plugin *p = host->plugins; p; p = p->next) {
         for (const PluginCommand *c = p->pi.cmd_table; c && c->name; c++) {
-            if (strcmp(c->name, name) != 0)
+            if (strcmp(c->name, name) != 0 || p->crashed)
                 continue;
-            host->entered++;
-            c->run(&p->pi, args);
-            host->entered--;
-            if (p->pi.output)
+            struct command_call call = {&p->pi, c, args ? args : ""};
+            if (c->run && host_call(p, call_command, &call) && p->pi.output)
                 fflush(p->pi.output);
+            plugin_host_settle(host);
             return true;
         }
     }

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
-// Finding plugin files and opening them. A file is checked before the dynamic linker sees it,
-// because a truncated object would kill the process there.
+// Finding plugin files and opening them.
 #include <dirent.h>
 #include <dlfcn.h>
-#include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -71,6 +73,8 @@ void loader_for_each(const struct plugin_host *host,
     }
     if (host->own_dir && scan_dir(host->own_dir, fn, self))
         return;
+    if (host->lib_dir && scan_dir(host->lib_dir, fn, self))
+        return;
     scan_dir(EMU_PLUGIN_DIR, fn, self);
 }
 
@@ -84,17 +88,17 @@ static bool match_name(void *self, const char *path, const char *name)
     struct name_search *search = self;
     if (strcmp(name, search->name) != 0)
         return false;
-    search->path = xstrdup(path);
-    return true;
+    search->path = realpath(path, NULL);
+    return search->path != NULL;
 }
 
 char *loader_find(const struct plugin_host *host, const char *name, struct error *err)
 {
     if (name[0] == '.' || name[0] == '/') {
-        if (access(name, F_OK) == 0)
-            return xstrdup(name);
-        error_set(err, "plugin '%s': %s", name, strerror(errno));
-        return NULL;
+        char *absolute = realpath(name, NULL);
+        if (!absolute)
+            error_set(err, "plugin '%s': %s", name, strerror(errno));
+        return absolute;
     }
     if (!*name || strchr(name, '/')) {
         error_set(err, "'%s' is no plugin name; a path starts with '.' or '/'", name);
@@ -106,42 +110,6 @@ char *loader_find(const struct plugin_host *host, const char *name, struct error
         error_set(err, "plugin '%s': no " FILE_PREFIX "%s" FILE_SUFFIX " in %s or $EMU_PLUGIN_PATH",
                   name, name, host->own_dir ? host->own_dir : EMU_PLUGIN_DIR);
     return search.path;
-}
-
-// The program and section headers and every loaded segment must lie inside the file.
-static bool elf_is_whole(FILE *file, uint64_t size)
-{
-    Elf64_Ehdr header;
-    if (fread(&header, sizeof header, 1, file) != 1 ||
-        memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64 ||
-        header.e_ident[EI_DATA] != ELFDATA2LSB || header.e_type != ET_DYN ||
-        header.e_machine != EM_X86_64 || header.e_phentsize != sizeof(Elf64_Phdr))
-        return false;
-    uint64_t sections = (uint64_t)header.e_shnum * header.e_shentsize;
-    if (header.e_shoff > size || sections > size - header.e_shoff || header.e_phoff > size ||
-        header.e_phnum == 0 || fseek(file, (long)header.e_phoff, SEEK_SET) != 0)
-        return false;
-    for (unsigned i = 0; i < header.e_phnum; i++) {
-        Elf64_Phdr segment;
-        if (fread(&segment, sizeof segment, 1, file) != 1 || segment.p_offset > size ||
-            segment.p_filesz > size - segment.p_offset)
-            return false;
-    }
-    return true;
-}
-
-static bool file_check(const char *path, struct error *err)
-{
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        return error_set(err, "plugin '%s': %s", path, strerror(errno));
-    struct stat st;
-    bool whole = fstat(fileno(file), &st) == 0 && S_ISREG(st.st_mode) &&
-                 elf_is_whole(file, (uint64_t)st.st_size);
-    fclose(file);
-    return whole ||
-           error_set(err, "plugin '%s' is not an x86-64 shared object, or damaged; build it again",
-                     path);
 }
 
 static bool handle_check(void *handle, const char *path, const struct pi_info **info,
@@ -163,21 +131,83 @@ static bool handle_check(void *handle, const char *path, const struct pi_info **
     return true;
 }
 
+// An object that is still mapped (a plugin that crashed, or C++ code that cannot be unmapped) would
+// be given back by dlopen as it is: a copy of the file is a new object.
+static void *open_copy(const char *path)
+{
+    int from = open(path, O_RDONLY | O_CLOEXEC);
+    int to = memfd_create("plugin", MFD_CLOEXEC);
+    struct stat st;
+    void *handle = NULL;
+    if (from >= 0 && to >= 0 && fstat(from, &st) == 0 &&
+        sendfile(to, from, NULL, (size_t)st.st_size) == st.st_size) {
+        char name[64];
+        snprintf(name, sizeof name, "/proc/self/fd/%d", to);
+        handle = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    }
+    if (from >= 0)
+        close(from);
+    if (to >= 0)
+        close(to);
+    return handle;
+}
+
+static void *open_object(const char *path)
+{
+    void *mapped = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
+    if (!mapped)
+        return dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    dlclose(mapped);
+    return open_copy(path);
+}
+
 bool loader_open(const char *path, void **handle, const struct pi_info **info, struct error *err)
 {
-    if (!file_check(path, err))
+    if (!elf_check_file(path, err))
         return false;
-    *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    *handle = open_object(path);
     if (!*handle) {
         const char *reason = dlerror();
         return error_set(err, "plugin '%s' cannot be loaded: %s", path,
-                         reason ? reason : "unknown reason");
+                         reason ? reason : "it cannot be read");
     }
     if (handle_check(*handle, path, info, err))
         return true;
     dlclose(*handle);
     *handle = NULL;
     return false;
+}
+
+struct bounds_search {
+    const struct link_map *map;
+    uintptr_t first, last;
+};
+
+static int find_bounds(struct dl_phdr_info *object, size_t size, void *self)
+{
+    struct bounds_search *search = self;
+    if (object->dlpi_addr != search->map->l_addr)
+        return 0;
+    for (unsigned i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *s = &object->dlpi_phdr[i];
+        uintptr_t from = object->dlpi_addr + s->p_vaddr, to = from + s->p_memsz;
+        if (s->p_type != PT_LOAD || s->p_memsz == 0)
+            continue;
+        if (from < search->first)
+            search->first = from;
+        if (to - 1 > search->last)
+            search->last = to - 1;
+    }
+    return 1;
+}
+
+void loader_bounds(void *handle, uintptr_t *first, uintptr_t *last)
+{
+    struct bounds_search search = {.first = UINTPTR_MAX};
+    if (dlinfo(handle, RTLD_DI_LINKMAP, &search.map) == 0)
+        dl_iterate_phdr(find_bounds, &search);
+    *first = search.first;
+    *last = search.last;
 }
 
 struct provider_search {

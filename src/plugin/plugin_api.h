@@ -74,6 +74,7 @@ struct payload_type {
     uint32_t version;
     uint32_t size;
     const struct payload_field *fields;
+    const char *help; /* when it is emitted; may be NULL */
 };
 
 #define PAYLOAD_FIELD(struct_, member_, type_, help_)                                              \
@@ -181,8 +182,27 @@ struct PluginInterface {
     void (*unload_signal)(void); /* called when a plugin that this one depends on goes away, before
                                     this one does; may stay NULL */
     void *opaque;                /* the plugin's own */
-    void *reserved[8];
+    const char *const *args;     /* "key=value" of -plugin and load_plugin, NULL-terminated; set by
+                                    emu. See plugin_argument(). */
+    void *reserved[7];
 };
+
+/*
+ * May be exported too: the arguments a plugin takes. emu then refuses others, and shows these.
+ *     EMU_PLUGIN_EXPORT const struct plugin_option plugin_options[] = {{"file", "PATH", "..."}, ...
+ *         {NULL, NULL, NULL}};
+ */
+struct plugin_option {
+    const char *name; /* NULL ends the table */
+    const char *params;
+    const char *help;
+};
+
+/* The value of an argument, NULL when it was not given. Valid while loaded. */
+EMU_API const char *plugin_argument(const PluginInterface *pi, const char *key);
+/* From pi_start: the plugin cannot work, because of what the text says. It is unloaded and the
+ * command that loaded it fails with the text. */
+EMU_API void plugin_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* ---- Signals
  * ------------------------------------------------------------------------------------------------------
@@ -196,10 +216,39 @@ EMU_API bool plugin_describe_signal(SignalInfo *group, const char *id,
                                     const struct payload_type *type);
 /* Emits: every subscriber is called with (data, cpu) before it returns. data stays the caller's. */
 EMU_API void plugin_gen_signal(SignalInfo *group, const char *id, void *data, CPUArchState *cpu);
+/* The same without a look-up at each emission: resolve once; valid as long as the group. */
+typedef struct signal SignalHandle;
+EMU_API SignalHandle *plugin_resolve_signal(SignalInfo *group, const char *id);
+EMU_API void plugin_emit(SignalHandle *signal, void *data, CPUArchState *cpu);
+EMU_API bool plugin_has_subscribers(const SignalHandle *signal);
 /* Subscribes; when nobody provides the group its provider is loaded. False, with a line on the
  * monitor, when there is none. */
 EMU_API bool plugin_subscribe(void (*func)(void *data, CPUArchState *cpu), const char *group,
                               const char *id);
+
+/*
+ * Which emissions a subscriber wants. Zero-initialise, then set what is asked for; everything must
+ * hold. On PLUGIN_QEMU_BEFORE_GEN_TB and PLUGIN_QEMU_INSTR_TRANSLATE the address range chooses what
+ * is shown at translation, and context and privilege level become predicates of every operation that
+ * the callback attaches: code that several processes share is reported for the chosen one only.
+ */
+struct plugin_filter {
+    bool by_context;
+    uint32_t context; /* as get_current_context() gives it */
+    bool by_cpl;
+    uint32_t cpl; /* 0 kernel .. 3 user */
+    bool by_address;
+    uint32_t first, last; /* linear; compared with the payload's field vaddr, else pc, else EIP */
+};
+
+struct plugin_subscribe_options {
+    int priority; /* higher is called first; equal ones in order of subscription */
+    bool once;    /* removed after its first call */
+    struct plugin_filter filter;
+    const struct payload_type *payload; /* the layout built against; NULL: not checked */
+};
+EMU_API bool plugin_subscribe_with(void (*func)(void *data, CPUArchState *cpu), const char *group,
+                                   const char *id, const struct plugin_subscribe_options *options);
 EMU_API bool plugin_del_subscriber(void (*func)(void *data, CPUArchState *cpu), const char *group,
                                    const char *id);
 EMU_API bool plugin_del_signal(SignalInfo *group);
@@ -227,15 +276,38 @@ enum jit_helper_flags {
 EMU_API bool jit_register_helper(JitContext *ctx, void (*func)(void), const char *name,
                                  unsigned flags, const char *signature);
 
+/* Where an operation runs. */
+enum jit_place {
+    JIT_BEFORE,       /* before the instruction; again when it is restarted after a fault */
+    JIT_AFTER,        /* after it is done; not when it faulted or was INT n */
+    JIT_LOAD_BEFORE,  /* before each load of data that it makes: address, size */
+    JIT_LOAD,         /* after: value too */
+    JIT_STORE_BEFORE, /* before each store: address, size, value to be stored */
+    JIT_STORE,        /* after */
+    JIT_BRANCH,       /* after it, when it branched: the address is the target */
+    JIT_CALL,         /* likewise, calls only */
+    JIT_RETURN,       /* likewise, returns only */
+    JIT_PLACES
+};
+
 enum jit_arg_kind {
     JIT_ARG_NONE,
     JIT_ARG_CONST32,
     JIT_ARG_CONST64,
     JIT_ARG_POINTER,
     JIT_ARG_CPU,
-    JIT_ARG_REG, /* value of guest register `value` (0 EAX .. 7 EDI) when the call runs */
-    JIT_ARG_PC,  /* linear address of the instruction */
+    JIT_ARG_REG,     /* value of guest register `value` (0 EAX .. 7 EDI) when the operation runs */
+    JIT_ARG_PC,      /* linear address of the instruction */
+    JIT_ARG_EA,      /* linear address of its memory operand; JIT_BEFORE */
+    JIT_ARG_ADDRESS, /* linear address of the access; the target of a branch */
+    JIT_ARG_SIZE,    /* of the access: 1, 2, 4 or 8; wider ones come in pieces */
+    JIT_ARG_VALUE,   /* loaded or stored; for letter i or l */
+    JIT_ARG_CONTEXT, /* CR3 of the running process */
+    JIT_ARG_CPL,     /* privilege level */
+    JIT_ARG_ICOUNT   /* instructions executed since power-on */
 };
+
+#define JIT_MAX_FIELDS 8u /* arguments of a call, fields of a record */
 
 typedef struct JitArg {
     enum jit_arg_kind kind;
@@ -273,19 +345,133 @@ static inline JitArg jit_pc(void)
 {
     return jit_arg(JIT_ARG_PC, 0);
 }
+static inline JitArg jit_ea(void)
+{
+    return jit_arg(JIT_ARG_EA, 0);
+}
+static inline JitArg jit_address(void)
+{
+    return jit_arg(JIT_ARG_ADDRESS, 0);
+}
+static inline JitArg jit_size(void)
+{
+    return jit_arg(JIT_ARG_SIZE, 0);
+}
+static inline JitArg jit_value(void)
+{
+    return jit_arg(JIT_ARG_VALUE, 0);
+}
+static inline JitArg jit_context(void)
+{
+    return jit_arg(JIT_ARG_CONTEXT, 0);
+}
+static inline JitArg jit_cpl(void)
+{
+    return jit_arg(JIT_ARG_CPL, 0);
+}
+static inline JitArg jit_icount(void)
+{
+    return jit_arg(JIT_ARG_ICOUNT, 0);
+}
 static inline JitArg jit_none(void)
 {
     return jit_arg(JIT_ARG_NONE, 0);
 }
 
+/* Conditions of an operation, tested where it runs, without a call. */
+enum jit_predicate_kind {
+    JIT_IF_END,     /* ends a list */
+    JIT_IF_CONTEXT, /* CR3 is low */
+    JIT_IF_CPL,     /* the privilege level is low */
+    JIT_IF_ADDRESS, /* low <= address <= high: of the access, the branch target, else the PC */
+    JIT_IF_COUNTER  /* *counter >= low */
+};
+
+typedef struct JitPredicate {
+    enum jit_predicate_kind kind;
+    uint64_t low, high;
+    const uint64_t *counter;
+} JitPredicate;
+
+#define JIT_MAX_PREDICATES 4u /* of one operation, with those of the subscription's filter */
+
+static inline JitPredicate jit_predicate(enum jit_predicate_kind kind, uint64_t low, uint64_t high,
+                                         const uint64_t *counter)
+{
+    JitPredicate p;
+    p.kind = kind;
+    p.low = low;
+    p.high = high;
+    p.counter = counter;
+    return p;
+}
+static inline JitPredicate jit_if_context(uint32_t cr3)
+{
+    return jit_predicate(JIT_IF_CONTEXT, cr3, 0, NULL);
+}
+static inline JitPredicate jit_if_cpl(unsigned cpl)
+{
+    return jit_predicate(JIT_IF_CPL, cpl, 0, NULL);
+}
+static inline JitPredicate jit_if_address(uint32_t first, uint32_t last)
+{
+    return jit_predicate(JIT_IF_ADDRESS, first, last, NULL);
+}
+static inline JitPredicate jit_if_counter(const uint64_t *counter, uint64_t at_least)
+{
+    return jit_predicate(JIT_IF_COUNTER, at_least, 0, counter);
+}
+static inline JitPredicate jit_if_end(void)
+{
+    return jit_predicate(JIT_IF_END, 0, 0, NULL);
+}
+
 /*
- * Attaches a call of a registered helper at ctx's place: block start in PLUGIN_QEMU_BEFORE_GEN_TB,
- * before the instruction in PLUGIN_QEMU_INSTR_TRANSLATE. ret: jit_none(), or jit_reg(n) to write
- * the result to a guest register. False, with a line on the monitor, when the arguments do not fit
- * the signature or the helper is unknown.
+ * Attached operations live until the block is dropped: when the guest changes its code, when anybody
+ * subscribes to or unsubscribes from translation signals, when the plugin goes. Each function
+ * returns false, with a line on the monitor, when it is refused.
+ *
+ * jit_gen_callN attaches a call of a registered helper at ctx's place: block start in
+ * PLUGIN_QEMU_BEFORE_GEN_TB, before the instruction in PLUGIN_QEMU_INSTR_TRANSLATE. ret: jit_none(),
+ * or jit_reg(n) to write the result to a guest register.
+ *
+ * The others name the place (in PLUGIN_QEMU_BEFORE_GEN_TB only JIT_BEFORE) and predicates (NULL, or a
+ * list that ends with jit_if_end()).
  */
 EMU_API bool jit_gen_callN(JitContext *ctx, void (*func)(void), JitArg ret, int nargs,
                            const JitArg *args);
+EMU_API bool jit_attach_call(JitContext *ctx, enum jit_place place, const JitPredicate *predicates,
+                             void (*func)(void), JitArg ret, int nargs, const JitArg *args);
+/* *counter += step */
+EMU_API bool jit_attach_count(JitContext *ctx, enum jit_place place,
+                              const JitPredicate *predicates, uint64_t *counter, uint64_t step);
+/* *target = value */
+EMU_API bool jit_attach_store(JitContext *ctx, enum jit_place place,
+                              const JitPredicate *predicates, uint64_t *target, JitArg value);
+
+/* Records of `fields` 64-bit words; flush(opaque, records, count) is called when `capacity` of them
+ * are there, by jit_buffer_flush, and with what is left when the plugin is unloaded, before its
+ * exit. */
+typedef struct JitBuffer JitBuffer;
+EMU_API JitBuffer *jit_buffer_create(unsigned fields, size_t capacity,
+                                     void (*flush)(void *opaque, const uint64_t *records,
+                                                   size_t count),
+                                     void *opaque);
+EMU_API void jit_buffer_flush(JitBuffer *buffer);
+EMU_API void jit_buffer_destroy(JitBuffer *buffer); /* operations that use it do nothing then */
+EMU_API bool jit_attach_record(JitContext *ctx, enum jit_place place,
+                               const JitPredicate *predicates, JitBuffer *buffer, int nfields,
+                               const JitArg *fields);
+
+/*
+ * From a helper; carried out when it has returned.
+ * JIT_BEFORE: the instruction is not executed, and the guest goes on behind it.
+ */
+EMU_API bool cpu_skip_instruction(CPUArchState *cpu);
+/* The helper must be registered with JIT_HELPER_MAY_RAISE. At JIT_BEFORE, JIT_LOAD_BEFORE and
+ * JIT_STORE_BEFORE the instruction has had no effect; at JIT_AFTER the exception belongs to the next
+ * one. */
+EMU_API bool cpu_raise_exception(CPUArchState *cpu, uint32_t vector, uint32_t error_code);
 
 /* ---- Access
  * -------------------------------------------------------------------------------------------------------
@@ -294,6 +480,8 @@ EMU_API bool jit_gen_callN(JitContext *ctx, void (*func)(void), JitArg ret, int 
 /* CR3 of the current address space, without its flag bits. */
 EMU_API uint32_t get_current_context(void);
 
+/* 32-bit registers: cpu_get_register and cpu_set_register. The wide ones at the end:
+ * cpu_read_register and cpu_write_register, which take all. */
 enum emu_register {
     EMU_EAX,
     EMU_ECX,
@@ -305,7 +493,7 @@ enum emu_register {
     EMU_EDI,
     EMU_EIP,
     EMU_EFLAGS,
-    EMU_ES,
+    EMU_ES, /* selectors */
     EMU_CS,
     EMU_SS,
     EMU_DS,
@@ -315,24 +503,110 @@ enum emu_register {
     EMU_CR2,
     EMU_CR3,
     EMU_CR4,
-    EMU_CPL
+    EMU_CPL,
+    EMU_ES_BASE,
+    EMU_CS_BASE,
+    EMU_SS_BASE,
+    EMU_DS_BASE,
+    EMU_FS_BASE,
+    EMU_GS_BASE,
+    EMU_ES_LIMIT,
+    EMU_CS_LIMIT,
+    EMU_SS_LIMIT,
+    EMU_DS_LIMIT,
+    EMU_FS_LIMIT,
+    EMU_GS_LIMIT,
+    EMU_LDTR,
+    EMU_TR,
+    EMU_GDT_BASE,
+    EMU_GDT_LIMIT,
+    EMU_IDT_BASE,
+    EMU_IDT_LIMIT,
+    EMU_DR0,
+    EMU_DR1,
+    EMU_DR2,
+    EMU_DR3,
+    EMU_DR6,
+    EMU_DR7,
+    EMU_FCW, /* x87 control, status and (full) tag word */
+    EMU_FSW,
+    EMU_FTW,
+    EMU_MXCSR,
+    EMU_ST0, /* 10 bytes, by stack position */
+    EMU_ST7 = EMU_ST0 + 7,
+    EMU_MM0, /* 8 bytes */
+    EMU_MM7 = EMU_MM0 + 7,
+    EMU_XMM0, /* 16 bytes */
+    EMU_XMM7 = EMU_XMM0 + 7,
+    EMU_REGISTER_COUNT
 };
 EMU_API uint32_t cpu_get_register(CPUArchState *cpu, enum emu_register reg);
-EMU_API void cpu_set_register(CPUArchState *cpu, enum emu_register reg, uint32_t value);
+/* General registers, EIP, EFLAGS, DR0-DR3. In a helper a new EIP is where the guest goes on: at
+ * JIT_BEFORE instead of the instruction. Segment and control registers cannot be written. False: not
+ * this one. */
+EMU_API bool cpu_set_register(CPUArchState *cpu, enum emu_register reg, uint32_t value);
+/* "eax", "fs_base", "st3", "xmm7"; -1: no such register. */
+EMU_API int cpu_register_by_name(const char *name);
+EMU_API const char *cpu_register_name(enum emu_register reg); /* NULL: no such register */
+EMU_API size_t cpu_register_size(enum emu_register reg);      /* bytes: 4, 8, 10 or 16 */
+EMU_API bool cpu_read_register(CPUArchState *cpu, enum emu_register reg, void *buffer, size_t size);
+/* Also ST, MM, XMM, FCW, MXCSR. */
+EMU_API bool cpu_write_register(CPUArchState *cpu, enum emu_register reg, const void *buffer,
+                                size_t size);
 
 /* Virtual memory of the current address space, across pages, whatever the rights. Return the bytes
- * done before the first unmapped page. */
+ * done before the first unmapped page. Device registers read as ones and are not written. */
 EMU_API size_t cpu_read_memory(CPUArchState *cpu, uint32_t vaddr, void *buffer, size_t length);
 EMU_API size_t cpu_write_memory(CPUArchState *cpu, uint32_t vaddr, const void *buffer,
                                 size_t length);
+/* A NUL-terminated string of at most size - 1 bytes; always terminated. Returns its length. */
+EMU_API size_t cpu_read_string(CPUArchState *cpu, uint32_t vaddr, char *buffer, size_t size);
 EMU_API bool cpu_translate(CPUArchState *cpu, uint32_t vaddr, uint64_t *paddr);
+/* False when a byte had no memory behind it. */
+EMU_API bool cpu_read_physical(CPUArchState *cpu, uint64_t paddr, void *buffer, size_t length);
+EMU_API bool cpu_write_physical(CPUArchState *cpu, uint64_t paddr, const void *buffer,
+                                size_t length);
+/* The instruction at vaddr, in the CPU's present mode, as text. Returns its length in bytes, 0 when
+ * the memory is not mapped. */
+EMU_API unsigned cpu_disassemble(CPUArchState *cpu, uint32_t vaddr, char *text, size_t size);
+EMU_API uint64_t cpu_instruction_count(CPUArchState *cpu);
 
-/* Machine control. */
+/* The CPU outside of callbacks (commands, timers). */
+EMU_API CPUArchState *machine_get_cpu(void);
+
+/* Machine control. A stop takes effect after the present instruction; the others when the guest is
+ * next left. */
 EMU_API void machine_stop(void);
 EMU_API void machine_continue(void);
+EMU_API bool machine_request_reset(void);           /* false: this host cannot */
+EMU_API bool machine_request_quit_with(int status); /* ends emu with this exit code */
 
-/* printf to the plugin's output. */
+/* Timers on the virtual clock, in nanoseconds since power-on. fn runs between instructions. They are
+ * destroyed with the plugin. */
+typedef struct PluginTimer PluginTimer;
+EMU_API int64_t machine_clock_now(void);
+EMU_API PluginTimer *plugin_timer_create(void (*fn)(void *opaque), void *opaque);
+EMU_API void plugin_timer_arm(PluginTimer *timer, int64_t deadline);
+EMU_API void plugin_timer_cancel(PluginTimer *timer);
+EMU_API void plugin_timer_destroy(PluginTimer *timer);
+
+/* ---- Output ------------------------------------------------------------------------------- */
+
+/* printf to the monitor, or standard output without one. */
 EMU_API void plugin_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* A channel goes to the monitor (target NULL or "-") or to a file that is made anew. NULL, with a
+ * line on the monitor, when it cannot be opened. Closed with the plugin. */
+typedef struct PluginChannel PluginChannel;
+EMU_API PluginChannel *plugin_channel_open(const char *target);
+EMU_API void plugin_channel_printf(PluginChannel *channel, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+EMU_API void plugin_channel_write(PluginChannel *channel, const void *data, size_t size);
+/* One JSON object on one line: "event", then the fields that the type describes. */
+EMU_API void plugin_channel_json(PluginChannel *channel, const char *event,
+                                 const struct payload_type *type, const void *data);
+EMU_API void plugin_channel_flush(PluginChannel *channel);
+EMU_API void plugin_channel_close(PluginChannel *channel);
 
 #ifdef __cplusplus
 }

@@ -9,7 +9,8 @@ static const struct payload_field block_fields[] = {
     PAYLOAD_FIELD(struct qemu_block_payload, context, PAYLOAD_HEX32, "CR3 it was found under"),
     PAYLOAD_FIELDS_END};
 static const struct payload_type block_payload = {"qemu_block", 1,
-                                                  sizeof(struct qemu_block_payload), block_fields};
+                                                  sizeof(struct qemu_block_payload), block_fields,
+    "Before a block is made: operations attached through `ctx` run at its start."};
 
 static const struct payload_field instr_fields[] = {
     PAYLOAD_FIELD(struct qemu_instr_payload, ctx, PAYLOAD_POINTER, "where calls are attached"),
@@ -20,7 +21,8 @@ static const struct payload_field instr_fields[] = {
     PAYLOAD_FIELD(struct qemu_instr_payload, length, PAYLOAD_SIZE, "how many"),
     PAYLOAD_FIELDS_END};
 static const struct payload_type instr_payload = {"qemu_instr", 1,
-                                                  sizeof(struct qemu_instr_payload), instr_fields};
+                                                  sizeof(struct qemu_instr_payload), instr_fields,
+    "Before an instruction is put into a block: operations attached through `ctx` belong to it."};
 
 static const struct payload_field exception_fields[] = {
     PAYLOAD_FIELD(struct qemu_exception_payload, vector, PAYLOAD_U32,
@@ -35,7 +37,8 @@ static const struct payload_field exception_fields[] = {
                   "where the handler returns to"),
     PAYLOAD_FIELDS_END};
 static const struct payload_type exception_payload = {
-    "qemu_exception", 1, sizeof(struct qemu_exception_payload), exception_fields};
+    "qemu_exception", 1, sizeof(struct qemu_exception_payload), exception_fields,
+    "`PLUGIN_QEMU_EXCEPTION`: an exception or software interrupt is about to be delivered. `PLUGIN_QEMU_EXCEPTION_HANDLER`: it was, and the guest stands at its handler."};
 
 static const struct payload_field fault_fields[] = {
     PAYLOAD_FIELD(struct qemu_fault_payload, pc, PAYLOAD_HEX32,
@@ -43,13 +46,15 @@ static const struct payload_field fault_fields[] = {
     PAYLOAD_FIELD(struct qemu_fault_payload, vector, PAYLOAD_U32, "exception vector"),
     PAYLOAD_FIELDS_END};
 static const struct payload_type fault_payload = {"qemu_fault", 1,
-                                                  sizeof(struct qemu_fault_payload), fault_fields};
+                                                  sizeof(struct qemu_fault_payload), fault_fields,
+    "An instruction faulted; its state is not yet unwound."};
 
 static const struct payload_field interrupt_fields[] = {
     PAYLOAD_FIELD(struct qemu_interrupt_payload, vector, PAYLOAD_U32, "interrupt vector"),
     PAYLOAD_FIELDS_END};
 static const struct payload_type interrupt_payload = {
-    "qemu_interrupt", 1, sizeof(struct qemu_interrupt_payload), interrupt_fields};
+    "qemu_interrupt", 1, sizeof(struct qemu_interrupt_payload), interrupt_fields,
+    "A hardware interrupt was taken."};
 
 static const struct payload_field tlb_fields[] = {
     PAYLOAD_FIELD(struct qemu_tlb_payload, vaddr, PAYLOAD_HEX32, "linear address of the page"),
@@ -59,13 +64,15 @@ static const struct payload_field tlb_fields[] = {
     PAYLOAD_FIELD(struct qemu_tlb_payload, size, PAYLOAD_U32, "bytes of the mapping"),
     PAYLOAD_FIELDS_END};
 static const struct payload_type tlb_payload = {"qemu_tlb", 1, sizeof(struct qemu_tlb_payload),
-                                                tlb_fields};
+                                                tlb_fields,
+    "A translation enters the guest TLB."};
 
 static const struct payload_field page_dir_fields[] = {
     PAYLOAD_FIELD(struct qemu_page_dir_payload, cr3, PAYLOAD_HEX32, "the new CR3"),
     PAYLOAD_FIELDS_END};
 static const struct payload_type page_dir_payload = {
-    "qemu_page_dir", 1, sizeof(struct qemu_page_dir_payload), page_dir_fields};
+    "qemu_page_dir", 1, sizeof(struct qemu_page_dir_payload), page_dir_fields,
+    "CR3 is loaded."};
 
 static const struct payload_field mem_op_fields[] = {
     PAYLOAD_FIELD(struct qemu_mem_op_payload, is_load, PAYLOAD_BOOL, "load or store"),
@@ -74,7 +81,15 @@ static const struct payload_field mem_op_fields[] = {
     PAYLOAD_FIELD(struct qemu_mem_op_payload, value, PAYLOAD_HEX64, "what was loaded or stored"),
     PAYLOAD_FIELDS_END};
 static const struct payload_type mem_op_payload = {
-    "qemu_mem_op", 1, sizeof(struct qemu_mem_op_payload), mem_op_fields};
+    "qemu_mem_op", 1, sizeof(struct qemu_mem_op_payload), mem_op_fields,
+    "Each load and store of data, after it was done; also those of the CPU itself (stack, descriptors)."};
+
+static const struct payload_field no_fields[] = {PAYLOAD_FIELDS_END};
+static const struct payload_type paused_payload = {
+    "qemu_cpu_paused", 1, 0, no_fields, "The CPU was paused; the payload is NULL."};
+static const struct payload_type stopped_payload = {
+    "qemu_cpus_stopped", 1, 0, no_fields,
+    "The guest stops for good (exit, kill); the payload is NULL."};
 
 // Calls live in blocks: whoever comes or goes changes all of them.
 static void translation_changed(void *self, bool any)
@@ -115,9 +130,9 @@ void qemu_signals_register(struct plugin_host *host)
     signal_set_watch(cpu->signals.mem_op, mem_op_changed, host);
     cpu->mmu.signal_tlb_set_page = signal_resolve(g, "PLUGIN_QEMU_TLB_SET_PAGE", &tlb_payload);
     cpu->mmu.signal_cpu = cpu;
-    cpu->host = host;
-    host->cpu_paused = signal_resolve(g, "PLUGIN_QEMU_CPU_PAUSED", NULL);
-    host->cpus_stopped = signal_resolve(g, "PLUGIN_QEMU_CPUS_STOPPED", NULL);
+    cpu->host = cpu; // what callbacks get
+    host->cpu_paused = signal_resolve(g, "PLUGIN_QEMU_CPU_PAUSED", &paused_payload);
+    host->cpus_stopped = signal_resolve(g, "PLUGIN_QEMU_CPUS_STOPPED", &stopped_payload);
 }
 
 void qemu_signals_unregister(struct plugin_host *host)

@@ -6,14 +6,18 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 struct subscription {
     struct subscription *next;
     struct signal *signal;
     signal_callback *callback;
     void (*callback2)(void *context, void *data, void *cpu);
+    bool (*filter)(void *context, void *data, void *cpu);
+    void (*free_context)(void *context);
     void *context;
     void *owner;
+    uint64_t calls, ticks;
     uint64_t serial; // of its creation: a dispatch calls only older ones
     int priority;
     bool once;
@@ -28,6 +32,8 @@ struct signal {
     const struct payload_type *payload;
     struct subscription *subscriptions; // by falling priority, then rising serial
     uint64_t emissions;
+    uint64_t seen_emissions; // at the last look
+    int64_t seen_time;
     void (*changed)(void *self, bool any);
     void *changed_self;
 };
@@ -50,11 +56,41 @@ struct broker {
     bool (*missing)(void *self, const char *group, struct error *err);
     void *missing_self;
     const char *(*owner_name)(void *owner);
+    void (*invoke)(void *self, void *owner, void (*fn)(void *arg), void *arg);
+    void *invoke_self;
+    uint64_t start_ticks; // what a tick is follows from the time since
+    int64_t start_time;
 };
+
+static int64_t host_nanoseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static inline uint64_t host_ticks(void)
+{
+#if defined(__x86_64__)
+    return __builtin_ia32_rdtsc();
+#else
+    return (uint64_t)host_nanoseconds();
+#endif
+}
 
 struct broker *broker_create(void)
 {
-    return xcalloc(1, sizeof(struct broker));
+    struct broker *broker = xcalloc(1, sizeof *broker);
+    broker->start_ticks = host_ticks();
+    broker->start_time = host_nanoseconds();
+    return broker;
+}
+
+static void subscription_free(struct subscription *s)
+{
+    if (s->free_context)
+        s->free_context(s->context);
+    free(s);
 }
 
 static void signal_free(struct signal *signal)
@@ -62,7 +98,7 @@ static void signal_free(struct signal *signal)
     while (signal->subscriptions) {
         struct subscription *s = signal->subscriptions;
         signal->subscriptions = s->next;
-        free(s);
+        subscription_free(s);
     }
     free(signal->id);
     free(signal);
@@ -98,7 +134,7 @@ static void signal_sweep(struct signal *signal)
         struct subscription *s = *link;
         if (s->dead) {
             *link = s->next;
-            free(s);
+            subscription_free(s);
         } else {
             link = &s->next;
         }
@@ -218,6 +254,11 @@ const char *signal_name(const struct signal *signal)
     return signal->id;
 }
 
+const struct payload_type *signal_payload(const struct signal *signal)
+{
+    return signal->payload;
+}
+
 static void subscription_insert(struct signal *signal, struct subscription *s)
 {
     struct subscription **link = &signal->subscriptions;
@@ -261,6 +302,8 @@ struct subscription *broker_subscribe(struct broker *broker, const char *group_n
         s->context = options->context;
         s->priority = options->priority;
         s->once = options->once;
+        s->filter = options->filter;
+        s->free_context = options->free_context;
     }
     subscription_insert(signal, s);
     return s;
@@ -314,6 +357,21 @@ void signal_set_watch(struct signal *signal, void (*changed)(void *self, bool an
     signal->changed_self = self;
 }
 
+struct call {
+    const struct subscription *subscription;
+    void *data, *cpu;
+};
+
+static void call_subscriber(void *self)
+{
+    const struct call *call = self;
+    const struct subscription *s = call->subscription;
+    if (s->callback2)
+        s->callback2(s->context, call->data, call->cpu);
+    else
+        s->callback(call->data, call->cpu);
+}
+
 void signal_emit_slow(struct signal *signal, void *data, void *cpu)
 {
     struct broker *broker = signal->group->broker;
@@ -322,19 +380,35 @@ void signal_emit_slow(struct signal *signal, void *data, void *cpu)
     signal->emissions++;
     broker->depth++;
     for (struct subscription *s = signal->subscriptions; s; s = s->next) {
-        if (s->dead || s->serial > newest)
+        if (s->dead || s->serial > newest || (s->filter && !s->filter(s->context, data, cpu)))
             continue;
         if (s->once)
             subscription_kill(s);
         broker->current_owner = s->owner;
-        if (s->callback2)
-            s->callback2(s->context, data, cpu);
+        struct call call = {s, data, cpu};
+        uint64_t start = host_ticks();
+        if (broker->invoke && s->owner)
+            broker->invoke(broker->invoke_self, s->owner, call_subscriber, &call);
         else
-            s->callback(data, cpu);
+            call_subscriber(&call);
+        s->ticks += host_ticks() - start;
+        s->calls++;
     }
     broker->current_owner = outer_owner;
     broker->depth--;
     broker_sweep(broker);
+}
+
+static double emissions_per_second(struct broker *broker, struct signal *signal)
+{
+    int64_t now = host_nanoseconds();
+    int64_t since = signal->seen_time ? signal->seen_time : broker->start_time;
+    double rate = 0;
+    if (now > since)
+        rate = (double)(signal->emissions - signal->seen_emissions) * 1e9 / (double)(now - since);
+    signal->seen_time = now;
+    signal->seen_emissions = signal->emissions;
+    return rate;
 }
 
 void broker_for_each(struct broker *broker, void (*fn)(void *self, const struct signal_view *view),
@@ -347,17 +421,61 @@ void broker_for_each(struct broker *broker, void (*fn)(void *self, const struct 
         const char *owner =
             group->owner && broker->owner_name ? broker->owner_name(group->owner) : NULL;
         for (struct signal *signal = group->signals; signal; signal = signal->next) {
-            struct signal_view view = {.group = group->name,
+            struct signal_view view = {.signal = signal,
+                                       .group = group->name,
                                        .id = signal->id,
                                        .owner_name = owner,
                                        .payload = signal->payload,
                                        .subscribers = signal->head.subscribers,
-                                       .emissions = signal->emissions};
+                                       .emissions = signal->emissions,
+                                       .per_second = emissions_per_second(broker, signal)};
             fn(self, &view);
         }
     }
     broker->depth--;
     broker_sweep(broker);
+}
+
+void signal_for_each_subscriber(struct signal *signal,
+                                void (*fn)(void *self, const struct subscriber_view *view),
+                                void *self)
+{
+    struct broker *broker = signal->group->broker;
+    uint64_t ticks = host_ticks() - broker->start_ticks;
+    double per_tick =
+        ticks ? (double)(host_nanoseconds() - broker->start_time) * 1e-9 / (double)ticks : 0;
+    broker->depth++;
+    for (struct subscription *s = signal->subscriptions; s; s = s->next) {
+        if (s->dead)
+            continue;
+        struct subscriber_view view = {
+            .owner_name = s->owner && broker->owner_name ? broker->owner_name(s->owner) : NULL,
+            .function = (const void *)(uintptr_t)s->callback,
+            .priority = s->priority,
+            .once = s->once,
+            .filtered = s->filter != NULL,
+            .calls = s->calls,
+            .seconds = (double)s->ticks * per_tick};
+        fn(self, &view);
+    }
+    broker->depth--;
+    broker_sweep(broker);
+}
+
+void broker_set_invoker(struct broker *broker,
+                        void (*invoke)(void *self, void *owner, void (*fn)(void *arg), void *arg),
+                        void *self)
+{
+    broker->invoke = invoke;
+    broker->invoke_self = self;
+}
+
+bool broker_has_group(const struct broker *broker, const struct signal_group *group)
+{
+    for (const struct signal_group *g = broker->groups; g; g = g->next)
+        if (g == group)
+            return !g->dead;
+    return false;
 }
 
 void broker_set_owner_namer(struct broker *broker, const char *(*name)(void *owner))
@@ -378,4 +496,16 @@ bool broker_is_dispatching(const struct broker *broker)
 void *signal_group_owner(const struct signal_group *group)
 {
     return group->owner;
+}
+
+struct broker_mark broker_mark(const struct broker *broker)
+{
+    return (struct broker_mark){broker->depth, broker->current_owner};
+}
+
+void broker_unwind(struct broker *broker, struct broker_mark mark)
+{
+    broker->depth = mark.depth;
+    broker->current_owner = mark.owner;
+    broker_sweep(broker);
 }

@@ -37,6 +37,7 @@ void broker_set_missing_hook(struct broker *broker,
 struct signal *signal_resolve(struct signal_group *group, const char *id,
                               const struct payload_type *payload);
 const char *signal_name(const struct signal *signal);
+const struct payload_type *signal_payload(const struct signal *signal); // NULL: undescribed
 
 struct subscribe_options {
     int priority;  // higher runs first; equal ones in order of subscription
@@ -46,6 +47,9 @@ struct subscribe_options {
                       void *cpu); // used instead of callback when not NULL
     const struct payload_type
         *payload; // the layout the subscriber was built against; NULL: not checked
+    // False: this emission is not for the subscriber. May be NULL.
+    bool (*filter)(void *context, void *data, void *cpu);
+    void (*free_context)(void *context); // called once when the subscription is freed; may be NULL
 };
 
 struct subscription *broker_subscribe(struct broker *broker, const char *group, const char *id,
@@ -55,10 +59,26 @@ bool broker_unsubscribe(struct broker *broker, const char *group, const char *id
                         signal_callback *callback, void *owner);
 void subscription_cancel(struct subscription *subscription);
 
+// Every callback that has an owner is called through it, as fn(arg): the plugin host contains
+// crashes there. NULL: called directly.
+void broker_set_invoker(struct broker *broker,
+                        void (*invoke)(void *self, void *owner, void (*fn)(void *arg), void *arg),
+                        void *self);
+
+// For a callback that was left by a jump: what it leaves behind is put right.
+struct broker_mark {
+    unsigned depth;
+    void *owner;
+};
+struct broker_mark broker_mark(const struct broker *broker);
+void broker_unwind(struct broker *broker, struct broker_mark mark);
+
 // True while a callback runs.
 bool broker_is_dispatching(const struct broker *broker);
 // Who provides a group (NULL: emu itself).
 void *signal_group_owner(const struct signal_group *group);
+// True when the handle is a group of this broker that was not removed.
+bool broker_has_group(const struct broker *broker, const struct signal_group *group);
 
 // Removes every group and subscription of an owner; safe during dispatch.
 void broker_drop_owner(struct broker *broker, void *owner);
@@ -87,15 +107,29 @@ static inline void signal_emit(struct signal *signal, void *data, void *cpu)
 
 // Introspection for `info signals`.
 struct signal_view {
+    struct signal *signal;
     const char *group;
     const char *id;
     const char *owner_name; // NULL: emu
     const struct payload_type *payload;
     uint32_t subscribers;
-    uint64_t emissions;
+    uint64_t emissions;     // seen by a subscriber
+    double per_second;      // since the last look that asked for it
 };
 void broker_for_each(struct broker *broker, void (*fn)(void *self, const struct signal_view *view),
                      void *self);
+
+struct subscriber_view {
+    const char *owner_name; // NULL: emu
+    const void *function;
+    int priority;
+    bool once, filtered;
+    uint64_t calls;
+    double seconds; // spent in the callback, with what it called
+};
+void signal_for_each_subscriber(struct signal *signal,
+                                void (*fn)(void *self, const struct subscriber_view *view),
+                                void *self);
 void broker_set_owner_namer(struct broker *broker, const char *(*name)(void *owner));
 
 // The owner whose callback runs now (NULL: none): attributes faults and resources.
