@@ -199,8 +199,6 @@ struct cpu_hook_state {
 
 enum cpu_activity { CPU_RUNNING, CPU_HALTED, CPU_SHUTDOWN /* triple fault: the machine resets */ };
 
-enum cpu_activity { CPU_RUNNING, CPU_HALTED, CPU_SHUTDOWN /* triple fault: the machine resets */ };
-
 struct cpu {
     // Hot fields first: generated code reaches them with a one-byte displacement.
     uint32_t regs[9]; // REG_*; regs[REG_ZERO] is always 0
