@@ -21,6 +21,7 @@ usage: make-disk.sh [options]
   --size MB                 size of the disk (default 256)
   --run COMMANDS            shell text the guest runs once it is up, then powers off
   --append WORDS            more words for the kernel's command line
+  --extra DIR               copies what is in DIR into the guest's root
   -o FILE                   copies the image there; without it the cached image's path is printed
   --fresh                   asks the package archive again instead of using cached packages
 
@@ -32,14 +33,14 @@ fail() { echo "make-disk.sh: $*" >&2; exit 1; }
 say() { echo "make-disk.sh: $*" >&2; }
 
 kernel=686 loader=syslinux size=256
-run="" append="" output="" fresh=""
+run="" append="" extra_root="" output="" fresh=""
 while [ $# -gt 0 ]; do
     case $1 in
-    --kernel | --loader | --size | --run | --append | -o)
+    --kernel | --loader | --size | --run | --append | --extra | -o)
         [ $# -gt 1 ] || fail "$1 needs a value (see --help)"
         case $1 in
         --kernel) kernel=$2 ;; --loader) loader=$2 ;; --size) size=$2 ;;
-        --run) run=$2 ;; --append) append=$2 ;; -o) output=$2 ;;
+        --run) run=$2 ;; --append) append=$2 ;; --extra) extra_root=$2 ;; -o) output=$2 ;;
         esac
         shift ;;
     --fresh) fresh=1 ;;
@@ -53,6 +54,8 @@ case $loader in syslinux | grub) ;; *) fail "--loader $loader: syslinux or grub"
 case $size in '' | *[!0-9]*) fail "--size $size: a number of megabytes" ;; esac
 [ "$size" -ge 128 ] && [ "$size" -le 8192 ] || fail "--size $size: from 128 to 8192 megabytes"
 
+[ -z "$extra_root" ] || [ -d "$extra_root" ] || fail "--extra $extra_root: no such folder"
+
 suite=bookworm
 fat_start=1 fat_size=40 root_start=41 # MiB
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/emu
@@ -60,6 +63,7 @@ packages=$cache/packages
 mkdir -p "$packages" "$cache/images" || fail "$cache: cannot be made; set XDG_CACHE_HOME"
 
 key=$( (cat "$here/make-disk.sh" "$here/set-run.sh" "$here"/root/* "$here"/workload/*
+    [ -z "$extra_root" ] || (cd "$extra_root" && find . -type f | sort && find . -type f | sort | tr '\n' '\0' | xargs -0 cat)
     printf '%s\n' "$kernel" "$loader" "$size" "$run" "$append") | sha256sum | cut -c 1-16)
 image=$cache/images/debian-$kernel-$loader-$key.img
 
@@ -200,6 +204,7 @@ cp "$here/workload/run.sh" "$root/root/run.sh"
 chmod 755 "$root/root/run.sh"
 gcc -m32 -static -O2 -march=i686 -std=c17 -o "$root/root/workload" "$here"/workload/*.c -lm -pthread ||
     fail "the workload does not compile; are gcc and gcc-multilib installed?"
+[ -z "$extra_root" ] || cp -R "$extra_root/." "$root/"
 find "$root" -exec touch -h -d @1700000000 {} +
 
 # --- file systems and boot loader ----------------------------------------------------------------------------------
