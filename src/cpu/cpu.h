@@ -103,6 +103,7 @@ enum {
     SEGMENT_FLAT = 1u << 3,      // base 0, limit 4 GiB - 1, expand-up
     SEGMENT_FLAT_READ = 1u << 4, // FLAT and READ: offset is linear address, no check
     SEGMENT_FLAT_WRITE = 1u << 5,
+    SEGMENT_FULL = 1u << 6, // any base, limit 4 GiB - 1, expand-up, readable and writable
 };
 
 struct segment {
@@ -199,6 +200,14 @@ struct cpu_hook_state {
 
 enum cpu_activity { CPU_RUNNING, CPU_HALTED, CPU_SHUTDOWN /* triple fault: the machine resets */ };
 
+// What translated code keeps here; its own affair (src/jit) and without meaning outside of it.
+struct cpu_jit_state {
+    uint64_t target;       // executor_run's: translated code counts down from it
+    void *jump_cache;      // targets of indirect jumps
+    uint16_t flags;        // OF, and the LAHF byte in the high half
+    uint8_t fpu_on_host;   // x87 and SSE state live in the host's registers
+};
+
 struct cpu {
     // Hot fields first: generated code reaches them with a one-byte displacement.
     uint32_t regs[9]; // REG_*; regs[REG_ZERO] is always 0
@@ -215,6 +224,7 @@ struct cpu {
     bool interrupt_shadow; // after STI, MOV SS, POP SS: one more instruction before interrupts
     uint32_t mode_bits;    // cpu_mode_bits(): kept by cpu_update_mode and segment_update_rights
     uint64_t instructions; // executed since power-on
+    struct cpu_jit_state jit;
     struct segment segs[SEG_COUNT];
     struct mmu mmu;
 

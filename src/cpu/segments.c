@@ -91,6 +91,9 @@ static uint16_t segment_rights(const struct cpu *cpu, const struct segment *segm
         rights |= (rights & SEGMENT_READ) ? SEGMENT_FLAT_READ : 0;
         rights |= (rights & SEGMENT_WRITE) ? SEGMENT_FLAT_WRITE : 0;
     }
+    if (segment->limit == 0xffffffffu && !(rights & SEGMENT_EXPAND_DOWN) &&
+        (rights & SEGMENT_READ) && (rights & SEGMENT_WRITE))
+        rights |= SEGMENT_FULL;
     return (uint16_t)rights;
 }
 

@@ -24,6 +24,8 @@ struct block_table {
     struct mmu *mmu;
     size_t count, bytes;
     uint64_t generation;
+    void (*retired_listener)(void *self, struct block *block);
+    void *listener;
 };
 
 static uint32_t hash_key(const uint8_t *host, uint32_t linear, uint32_t mode)
@@ -53,9 +55,13 @@ static struct code_page **page_link(struct block_table *table, const uint8_t *pa
     return link;
 }
 
-struct block_table *block_table_create(struct physmem *mem, struct mmu *mmu)
+struct block_table *block_table_create(struct physmem *mem, struct mmu *mmu,
+                                       void (*retired)(void *self, struct block *block),
+                                       void *self)
 {
     struct block_table *table = xcalloc(1, sizeof *table);
+    table->retired_listener = retired;
+    table->listener = self;
     table->mem = mem;
     table->mmu = mmu;
     return table;
@@ -160,6 +166,7 @@ static void block_retire(struct block_table *table, struct block *block)
     table->count--;
     table->bytes -= block_size(block);
     table->generation++;
+    table->retired_listener(table->listener, block);
 }
 
 static bool block_overlaps(const struct block *block, const uint8_t *host, size_t length)

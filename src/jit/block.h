@@ -10,6 +10,29 @@
 
 #define BLOCK_MAX_INSNS 64u
 
+struct block;
+
+// A direct jump out of translated code. Unlinked it leads to its stub, which leaves to the executor.
+struct block_exit {
+    struct block *from;
+    struct block *to; // NULL: not linked
+    struct block_exit *next_incoming;
+    uint8_t *site;   // its rel32; NULL: the block has no such exit
+    uint8_t *stub;   // unlinked target
+    uint8_t *guard;  // to another page: the execute table's entry it expects; NULL: same page
+    uint32_t target; // linear
+    bool saved;      // the guest's flags are in memory there
+};
+
+// What the translator made of a block. Addresses are of the writable view; NULL: not translated.
+struct block_code {
+    uint8_t *entry;       // guest flags in host flags
+    uint8_t *entry_saved; // guest flags in cpu->jit.flags
+    uint32_t bytes;
+    struct block_exit exits[2];
+    struct block_exit *incoming;
+};
+
 struct block {
     // Key: where the bytes are, where the guest sees them, and the modes that change their meaning.
     const uint8_t *host;
@@ -27,12 +50,22 @@ struct block {
     struct block *page_next[2]; // lists of the code pages it lies on
     struct block *retired_next;
     struct insn_hooks *hooks; // array of count, or NULL
+    struct block_code code;
     struct insn insns[];
 };
 
+// The mode bits that blocks are keyed by: whether the FPU is available is looked at when it is used.
+static inline uint32_t block_mode(uint32_t mode_bits)
+{
+    return mode_bits & ~(CPU_MODE_EM | CPU_MODE_TS | CPU_MODE_OSFXSR);
+}
+
 struct block_table;
 
-struct block_table *block_table_create(struct physmem *mem, struct mmu *mmu);
+// `retired(self, block)` is told of each block that dies.
+struct block_table *block_table_create(struct physmem *mem, struct mmu *mmu,
+                                       void (*retired)(void *self, struct block *block),
+                                       void *self);
 void block_table_destroy(struct block_table *table);
 
 struct block *block_find(const struct block_table *table, const uint8_t *host, uint32_t linear,

@@ -1,42 +1,12 @@
 // SPDX-License-Identifier: MIT
-// The interpreter's run loop. Between blocks it looks at what is pending; inside a block it only
+// The run loop. Between blocks it looks at what is pending; inside a block the interpreter only
 // watches for the block's own death (self-modifying code, a plugin that came or went).
-#include "jit/executor.h"
+#include "jit/executor_internal.h"
 
 #include <stdlib.h>
 
 #include "base/disassemble.h"
 #include "cpu/mem.h"
-#include "jit/builder.h"
-#include "jit/hook.h"
-
-#define JUMP_CACHE_BITS 12u
-#define JUMP_CACHE_SIZE (1u << JUMP_CACHE_BITS)
-
-// A direct-mapped cache in front of the translation and the hash. Valid while neither the TLB was
-// flushed nor a block dropped.
-struct jump_cache_entry {
-    uint32_t linear;
-    uint32_t mode;
-    uint32_t cs_base;
-    uint32_t generation; // of the executor when it was filled
-    struct block *block;
-};
-
-struct executor {
-    struct cpu *cpu;
-    struct log *log;
-    struct block_table *table;
-    struct block *uncached;            // the block being run when it is not in the table
-    uint64_t seen_flushes, seen_drops; // what the cache's generation stands for
-    uint32_t generation;               // never 0
-    struct jump_cache_entry cache[JUMP_CACHE_SIZE];
-    struct executor_signals signals;
-    struct helper_registry helpers;
-    struct jit_context context;
-    struct executor_stats stats;
-    struct block_builder builder;
-};
 
 static void code_written(void *self, uint8_t *host, size_t length)
 {
@@ -44,15 +14,28 @@ static void code_written(void *self, uint8_t *host, size_t length)
     block_invalidate(ex->table, host, length);
 }
 
+static void block_retired(void *self, struct block *block)
+{
+    struct executor *ex = self;
+    struct jump_cache_entry *e = &ex->cache[jump_cache_index(block->linear)];
+    if (e->block == block)
+        *e = (struct jump_cache_entry){.addend = ADDEND_NEVER};
+    if (block->code.entry)
+        block_unlink(block);
+}
+
 struct executor *executor_create(struct cpu *cpu, struct log *log, struct error *err)
 {
     struct executor *ex = xcalloc(1, sizeof *ex);
     ex->cpu = cpu;
     ex->log = log;
-    ex->table = block_table_create(cpu->mem, &cpu->mmu);
+    ex->table = block_table_create(cpu->mem, &cpu->mmu, block_retired, ex);
     ex->context.executor = ex;
-    ex->generation = 1;
+    ex->cache = xcalloc(JUMP_CACHE_SIZE, sizeof *ex->cache);
+    for (unsigned i = 0; i < JUMP_CACHE_SIZE; i++)
+        ex->cache[i].addend = ADDEND_NEVER;
     cpu->executor = ex;
+    cpu->jit.jump_cache = ex->cache;
     physmem_set_code_listener(cpu->mem, code_written, ex);
     return ex;
 }
@@ -66,6 +49,8 @@ void executor_destroy(struct executor *ex)
         block_free(ex->uncached);
     block_table_destroy(ex->table);
     helper_registry_clear(&ex->helpers);
+    code_cache_destroy(&ex->code);
+    free(ex->cache);
     free(ex);
 }
 
@@ -96,141 +81,9 @@ struct executor_stats executor_get_stats(const struct executor *ex)
     struct executor_stats stats = ex->stats;
     stats.blocks_live = block_table_count(ex->table);
     stats.bytes_live = block_table_bytes(ex->table);
+    stats.code_used = ex->code.rw ? code_cache_used(&ex->code) : 0;
+    stats.code_size = ex->code.size;
     return stats;
-}
-
-static void log_block(struct executor *ex, const struct block *block)
-{
-    log_write(ex->log, LOG_IN_ASM, "----------------\nIN: mode %05x\n", block->mode);
-    for (unsigned i = 0; i < block->count; i++) {
-        uint8_t bytes[INSN_MAX_LENGTH];
-        char text[128];
-        uint32_t at = block->linear + block->insns[i].offset;
-        size_t got = mmu_debug_read(&ex->cpu->mmu, at, bytes, block->insns[i].length);
-        disassemble(block->mode & CPU_MODE_CODE32 ? DISASSEMBLE_32 : DISASSEMBLE_16, at, bytes, got,
-                    text, sizeof text);
-        log_write(ex->log, LOG_IN_ASM, "0x%08x:  %s\n", at, text);
-    }
-}
-
-static struct block *make_block(struct executor *ex, const uint8_t *host, uint32_t linear,
-                                unsigned max_insns, bool keep)
-{
-    bool cacheable;
-    struct block *block = block_build(&ex->builder, ex->cpu, &ex->signals, &ex->context, host,
-                                      linear, max_insns, &cacheable);
-    ex->stats.blocks_made++;
-    if (log_enabled(ex->log, LOG_IN_ASM))
-        log_block(ex, block);
-    if (cacheable && keep)
-        block_insert(ex->table, block);
-    else
-        ex->uncached = block;
-    return block;
-}
-
-// The page behind a crossing instruction may have been mapped anew.
-static bool second_page_current(struct cpu *cpu, const struct block *block)
-{
-    uint8_t *host;
-    struct mmu_result result;
-    uint32_t next = (block->linear | (PAGE_SIZE - 1)) + 1;
-    return mmu_fill(&cpu->mmu, next, MMU_EXECUTE, cpu->is_user, &host, &result) &&
-           host == block->second_host;
-}
-
-static NOINLINE struct block *find_slow(struct executor *ex, uint32_t linear)
-{
-    struct cpu *cpu = ex->cpu;
-    ex->stats.lookups_slow++;
-    cpu->insn_eip = cpu->eip;
-    uint8_t *host;
-    struct mmu_result result;
-    if (cpu->eip > cpu->segs[SEG_CS].limit)
-        cpu_raise_error(cpu, EXC_GP, 0);
-    host = mmu_host(&cpu->mmu, linear, MMU_EXECUTE, cpu->is_user);
-    if (!host && !mmu_fill(&cpu->mmu, linear, MMU_EXECUTE, cpu->is_user, &host, &result))
-        cpu_raise_page_fault(cpu, linear, result.error_code);
-    if (!host)
-        return make_block(ex, NULL, linear, 1, false);
-    uint32_t mode = cpu_mode_bits(cpu), cs_base = cpu->segs[SEG_CS].base;
-    struct block *block = block_find(ex->table, host, linear, cs_base, mode);
-    if (block && block->second_host && !second_page_current(cpu, block)) {
-        block_invalidate(ex->table, block->host, 1);
-        block = NULL;
-    }
-    if (!block)
-        block = make_block(ex, host, linear, BLOCK_MAX_INSNS, true);
-    if (block == ex->uncached)
-        return block;
-    if (cpu->segs[SEG_CS].limit - cpu->eip < block->bytes - 1u)
-        return make_block(ex, host, linear, 1, false); // made under a larger limit
-    if (!block->second_host) {
-        struct jump_cache_entry *e = &ex->cache[linear & (JUMP_CACHE_SIZE - 1)];
-        *e = (struct jump_cache_entry){.linear = linear,
-                                       .mode = mode,
-                                       .cs_base = cs_base,
-                                       .generation = ex->generation,
-                                       .block = block};
-    }
-    return block;
-}
-
-// The TLB was flushed or blocks were dropped: what the cache holds is void.
-static NOINLINE void cache_expire(struct executor *ex)
-{
-    ex->seen_flushes = ex->cpu->mmu.flushes;
-    ex->seen_drops = block_table_generation(ex->table);
-    block_free_retired(ex->table);
-    if (++ex->generation == 0) {
-        memset(ex->cache, 0, sizeof ex->cache);
-        ex->generation = 1;
-    }
-}
-
-ALWAYS_INLINE struct block *find(struct executor *ex)
-{
-    struct cpu *cpu = ex->cpu;
-    if (UNLIKELY(ex->uncached != NULL)) {
-        block_free(ex->uncached);
-        ex->uncached = NULL;
-    }
-    if (UNLIKELY(ex->seen_flushes != cpu->mmu.flushes ||
-                 ex->seen_drops != block_table_generation(ex->table)))
-        cache_expire(ex);
-    uint32_t cs_base = cpu->segs[SEG_CS].base;
-    uint32_t linear = cs_base + cpu->eip;
-    const struct jump_cache_entry *e = &ex->cache[linear & (JUMP_CACHE_SIZE - 1)];
-    if (LIKELY(e->generation == ex->generation && e->linear == linear &&
-               e->mode == cpu_mode_bits(cpu) && e->cs_base == cs_base &&
-               cpu->segs[SEG_CS].limit - cpu->eip >= e->block->bytes - 1u &&
-               cpu->eip <= cpu->segs[SEG_CS].limit))
-        return e->block;
-    return find_slow(ex, linear);
-}
-
-// Runs the first n instructions of a block. A REP instruction that was interrupted stays at its own
-// address and does not count.
-static void run_block(struct cpu *cpu, struct block *block, unsigned n)
-{
-    const struct insn *insn = block->insns;
-    const struct insn *end = insn + n;
-    do {
-        cpu->insn_eip = cpu->eip;
-        cpu->eip += insn->length;
-        bool leave = false;
-        if (UNLIKELY(insn->hooks != NULL))
-            leave = hook_run_insn(cpu, insn);
-        else
-            insn->handler(cpu, insn);
-        cpu->instructions++;
-        if (UNLIKELY(leave || block->dead))
-            break;
-        insn++;
-    } while (insn != end);
-    const struct insn *last = insn == end ? insn - 1 : insn;
-    if (UNLIKELY((last->prefixes & (INSN_REP | INSN_REPNE)) && cpu->eip == cpu->insn_eip))
-        cpu->instructions--;
 }
 
 static void step(struct executor *ex)
@@ -240,7 +93,7 @@ static void step(struct executor *ex)
         cpu_deliver(cpu);
         return;
     }
-    run_block(cpu, find(ex), 1);
+    executor_interpret(cpu, executor_find(ex), 0, 1);
     cpu_finish_step(cpu);
 }
 
@@ -265,7 +118,7 @@ static void run_loop(struct executor *ex, uint64_t target)
             look = true;
             continue;
         }
-        struct block *block = find(ex);
+        struct block *block = executor_find(ex);
         uint64_t left = target - cpu->instructions;
         ex->stats.blocks_run++;
         if (log_enabled(ex->log, LOG_EXEC | LOG_CPU)) {
@@ -274,9 +127,33 @@ static void run_loop(struct executor *ex, uint64_t target)
             if (log_enabled(ex->log, LOG_CPU))
                 cpu_describe(cpu, ex->log->out);
         }
-        run_block(cpu, block, LIKELY(block->count <= left) ? block->count : (unsigned)left);
+        if (ex->run_code && block->count <= left && executor_translate(ex, block)) {
+            executor_run_code(ex, block);
+            look = ex->look;
+            continue;
+        }
+        ex->link = NULL;
+        if (UNLIKELY(block->dead)) // the code cache was full
+            continue;
+        executor_interpret(cpu, block, 0,
+                           LIKELY(block->count <= left) ? block->count : (unsigned)left);
         look = block->stop;
     }
+}
+
+// Translated code counts instructions exactly only in instruction mode; other runs that end at a
+// count, and those that log each block, are interpreted.
+static void prepare_code(struct executor *ex, uint64_t target)
+{
+    const struct cpu *cpu = ex->cpu;
+    bool icount = cpu->clock && clock_is_icount(cpu->clock);
+    ex->run_code = ex->accel == EXECUTOR_JIT && (icount || target == UINT64_MAX) &&
+                   !log_enabled(ex->log, LOG_EXEC | LOG_CPU);
+    if (ex->run_code && icount != ex->translator.counting) {
+        executor_flush(ex);
+        ex->translator.counting = icount;
+    }
+    ex->cpu->jit.target = target;
 }
 
 void executor_run(struct executor *ex, uint64_t target)
@@ -285,6 +162,8 @@ void executor_run(struct executor *ex, uint64_t target)
     sigjmp_buf jump;
     cpu->jump = &jump;
     ex->context.builder = NULL;
+    ex->link = NULL;
+    prepare_code(ex, target);
     if (sigsetjmp(jump, 0)) {
         ex->stats.exceptions++;
         cpu_deliver(cpu);

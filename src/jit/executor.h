@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Runs guest code block by block. This is the reference executor: it interprets decoded blocks.
+// Runs guest code block by block: interprets decoded blocks, or translates them to host code.
 // Thread: the machine's thread.
 #ifndef EMU_JIT_EXECUTOR_H
 #define EMU_JIT_EXECUTOR_H
@@ -14,13 +14,23 @@ struct executor_signals {
     struct signal *instr_translate; // PLUGIN_QEMU_INSTR_TRANSLATE
 };
 
+enum executor_accel { EXECUTOR_INTERP, EXECUTOR_JIT, EXECUTOR_LOCKSTEP };
+
 struct executor_stats {
     uint64_t blocks_made, blocks_run, lookups_slow, exceptions;
-    size_t blocks_live, bytes_live;
+    uint64_t translated, links, steps, cache_flushes;
+    uint64_t leaves[3]; // enum jit_leave
+    size_t blocks_live, bytes_live, code_used, code_size;
 };
 
 struct executor *executor_create(struct cpu *cpu, struct log *log, struct error *err);
 void executor_destroy(struct executor *ex);
+
+// A new executor interprets. tb_size: bytes of memory for translated code, 0 for the default. Hosts
+// that cannot run translated code refuse.
+#define EXECUTOR_TB_SIZE_DEFAULT (64u << 20)
+bool executor_set_accel(struct executor *ex, enum executor_accel accel, size_t tb_size,
+                        struct error *err);
 
 // Runs until cpu_kick, a halt or shutdown, or until cpu->instructions reaches `target`; then
 // returns to the machine.

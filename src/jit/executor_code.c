@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+// Translated code as the run loop sees it: translation on demand, the way in and out, linking, and
+// the interpreter's part in it.
+#include "jit/executor_internal.h"
+
+#include "base/disassemble.h"
+
+typedef struct jit_result jit_enter(struct cpu *cpu, const uint8_t *code, const uintptr_t *tlb,
+                                    uint64_t counter);
+
+static bool host_is_able(void)
+{
+    return __builtin_cpu_supports("bmi2");
+}
+
+bool executor_set_accel(struct executor *ex, enum executor_accel accel, size_t tb_size,
+                        struct error *err)
+{
+    executor_flush(ex);
+    if (accel != EXECUTOR_INTERP && !ex->code.rw) {
+        if (!host_is_able())
+            return error_set(err, "this host's CPU has no BMI2, which translated code needs: use "
+                                  "-accel interp");
+        if (!code_cache_create(&ex->code, tb_size ? tb_size : EXECUTOR_TB_SIZE_DEFAULT, err))
+            return false;
+        jit_stubs_create(&ex->stubs, &ex->code);
+        ex->translator.cpu = ex->cpu;
+        ex->translator.cache = &ex->code;
+        ex->translator.stubs = &ex->stubs;
+    }
+    ex->accel = accel;
+    return true;
+}
+
+static void log_range(struct executor *ex, const char *title, const uint8_t *from,
+                      const uint8_t *to)
+{
+    log_write(ex->log, LOG_OUT_ASM, "%s:\n", title);
+    while (from < to) {
+        char text[128];
+        uint64_t at = (uint64_t)(uintptr_t)code_cache_executable(&ex->code, from);
+        unsigned length = disassemble(DISASSEMBLE_64, at, from, (size_t)(to - from), text,
+                                      sizeof text);
+        log_write(ex->log, LOG_OUT_ASM, "0x%08llx:  %s\n", (unsigned long long)at, text);
+        from += length;
+    }
+}
+
+static void log_code(struct executor *ex, const struct block *block, size_t hot, size_t cold)
+{
+    log_write(ex->log, LOG_OUT_ASM, "OUT: %08x [size=%u]\n", block->linear, block->code.bytes);
+    log_range(ex, "hot", ex->code.rw + hot, ex->translator.hot.at);
+    log_range(ex, "cold", ex->code.rw + cold + 8, ex->translator.cold.at);
+}
+
+bool executor_translate(struct executor *ex, struct block *block)
+{
+    if (LIKELY(block->code.entry != NULL))
+        return true;
+    if (!translate_accepts(block) || block == ex->uncached)
+        return false;
+    size_t hot = ex->code.hot, cold = ex->code.cold;
+    if (!translate_block(&ex->translator, block)) {
+        executor_flush(ex);
+        code_cache_reset(&ex->code);
+        ex->stats.cache_flushes++;
+        return false;
+    }
+    ex->stats.translated++;
+    struct jump_cache_entry *e = &ex->cache[jump_cache_index(block->linear)];
+    if (e->block == block)
+        e->code = code_cache_executable(&ex->code, block->code.entry_saved);
+    if (log_enabled(ex->log, LOG_OUT_ASM))
+        log_code(ex, block, hot, cold);
+    return true;
+}
+
+static void link_to(struct executor *ex, struct block *block)
+{
+    struct block_exit *exit = ex->link;
+    ex->link = NULL;
+    if (ex->link_drops != block_table_generation(ex->table) || exit->to ||
+        exit->target != block->linear || block->mode != exit->from->mode ||
+        block->cs_base != exit->from->cs_base)
+        return;
+    const struct cpu *cpu = ex->cpu;
+    uint64_t addend = cpu->mmu.tlb[cpu->is_user][MMU_EXECUTE][block->linear >> PAGE_SHIFT];
+    if (addend + block->linear != (uintptr_t)block->host)
+        return;
+    block_exit_link(exit, block, addend);
+    ex->stats.links++;
+}
+
+void executor_run_code(struct executor *ex, struct block *block)
+{
+    struct cpu *cpu = ex->cpu;
+    if (ex->link)
+        link_to(ex, block);
+    jit_flags_from_cpu(cpu);
+    jit_enter *enter = (jit_enter *)(uintptr_t)ex->stubs.enter;
+    struct jit_result result =
+        enter(cpu, code_cache_executable(&ex->code, block->code.entry_saved),
+              cpu->mmu.tlb[cpu->is_user][MMU_READ], cpu->jit.target - cpu->instructions);
+    enum jit_leave why = (enum jit_leave)(result.why & 0xff);
+    ex->stats.leaves[why]++;
+    if (why == LEAVE_STEPPED)
+        return;
+    ex->look = false;
+    jit_flags_to_cpu(cpu);
+    if (why == LEAVE_DIRECT) {
+        struct block_exit *exit = &result.from->code.exits[result.why >> 8];
+        cpu->eip = exit->target - result.from->cs_base;
+        if (!result.from->dead) {
+            ex->link = exit;
+            ex->link_drops = block_table_generation(ex->table);
+        }
+    }
+}
+
+bool executor_interpret(struct cpu *cpu, struct block *block, unsigned first, unsigned n)
+{
+    const struct insn *insn = &block->insns[first];
+    const struct insn *end = insn + n;
+    bool leave = false;
+    do {
+        cpu->insn_eip = cpu->eip;
+        cpu->eip += insn->length;
+        if (UNLIKELY(insn->hooks != NULL))
+            leave = hook_run_insn(cpu, insn);
+        else
+            insn->handler(cpu, insn);
+        cpu->instructions++;
+        insn++;
+    } while (LIKELY(!leave && !block->dead) && insn != end);
+    // A REP instruction that was interrupted stays at its own address and does not count.
+    if (UNLIKELY((insn[-1].prefixes & (INSN_REP | INSN_REPNE)) && cpu->eip == cpu->insn_eip))
+        cpu->instructions--;
+    return !leave && !block->dead;
+}
+
+// Translated code calls this for an instruction that it leaves to the interpreter. Nonzero: it must
+// be left.
+unsigned jit_step(struct cpu *cpu, struct block *block, unsigned index, uint64_t counter)
+{
+    struct executor *ex = cpu->executor;
+    ex->stats.steps++;
+    cpu->instructions = cpu->jit.target - counter - (block->count - index);
+    jit_flags_to_cpu(cpu);
+    cpu->eip = block->linear - block->cs_base + block->insns[index].offset;
+    bool whole = executor_interpret(cpu, block, index, 1);
+    unsigned next = index + 1;
+    // Who asks for attention from within a block gets it at the block's end, as in the interpreter.
+    if (whole && next < block->count &&
+        UNLIKELY(atomic_load_explicit(&cpu->kicked, memory_order_relaxed))) {
+        executor_interpret(cpu, block, next, block->count - next);
+        next = block->count;
+    }
+    if (!whole || next == block->count) {
+        ex->look = block->stop;
+        return 1;
+    }
+    jit_flags_from_cpu(cpu);
+    return 0;
+}

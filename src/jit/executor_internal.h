@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+// What the files of the executor share. Nobody outside executor*.c and lockstep.c includes this.
+#ifndef EMU_JIT_EXECUTOR_INTERNAL_H
+#define EMU_JIT_EXECUTOR_INTERNAL_H
+
+#include "jit/builder.h"
+#include "jit/executor.h"
+#include "jit/translate.h"
+
+struct executor {
+    struct cpu *cpu;
+    struct log *log;
+    struct block_table *table;
+    struct block *uncached; // the block being run when it is not in the table
+    uint64_t seen_drops;    // blocks retired before this count have been freed
+    struct jump_cache_entry *cache;
+    struct executor_signals signals;
+    struct helper_registry helpers;
+    struct jit_context context;
+    struct executor_stats stats;
+    struct block_builder builder;
+
+    enum executor_accel accel;
+    bool run_code; // in this call of executor_run
+    struct code_cache code;
+    struct jit_stubs stubs;
+    struct translator translator;
+    struct block_exit *link; // the exit that was left by, to be linked to the block that follows
+    uint64_t link_drops;     // generation of the table at that time
+    bool look; // after a handler: pending events may have changed
+};
+
+// The block at CS:EIP: from the jump cache, the table, or made now. Raises what its fetch raises.
+struct block *executor_find(struct executor *ex);
+
+// Interprets n instructions of a block from number `first` on. True: nothing asked to leave before
+// the last of them.
+bool executor_interpret(struct cpu *cpu, struct block *block, unsigned first, unsigned n);
+
+// Runs translated code from a block on, until it leaves.
+void executor_run_code(struct executor *ex, struct block *block);
+// Makes sure that a block is translated; false: it must be interpreted, or everything was dropped
+// (then it is dead).
+bool executor_translate(struct executor *ex, struct block *block);
+
+#endif

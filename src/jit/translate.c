@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+// A block's translation: liveness, entry, instructions, slow paths. One pass forward over the
+// instructions after one backward for the flags.
+#include "jit/translate.h"
+
+#include <assert.h>
+
+// More than any block needs: an instruction takes less than 256 bytes of hot and of cold code.
+#define ROOM_NEEDED ((BLOCK_MAX_INSNS + 2) * 512u)
+
+bool translate_accepts(const struct block *block)
+{
+    uint32_t needed = CPU_MODE_CODE32 | CPU_MODE_CS_FLAT | CPU_MODE_PROTECTED;
+    return (block->mode & needed) == needed && !(block->mode & (CPU_MODE_V86 | CPU_MODE_TF)) &&
+           !block->second_host && block->linear + block->bytes >= block->linear;
+}
+
+static void compute_liveness(struct translator *t)
+{
+    const struct block *block = t->block;
+    unsigned live = FLAGS_ARITH;
+    const struct insn *last = &block->insns[block->count - 1];
+    const struct opcode_row *row = &opcode_rows[last->row];
+    uint32_t next = block->linear + last->offset + last->length;
+    bool ends = row->attributes & (ATTR_BRANCH | ATTR_STOP);
+    if (!ends && !(last->prefixes & (INSN_REP | INSN_REPNE)))
+        live = flags_live_at(t, next);
+    else if (row->operand[0] == OPND_Jb || row->operand[0] == OPND_Jz) {
+        live = flags_live_at(t, next + last->imm);
+        if (last->row != OPCODE_JMP_Jb && last->row != OPCODE_JMP_Jz &&
+            last->row != OPCODE_CALL_Jz)
+            live |= flags_live_at(t, next);
+    }
+    for (unsigned i = block->count; i-- > 0;) {
+        const struct insn *insn = &block->insns[i];
+        t->live[i + 1] = (uint16_t)live;
+        unsigned written = opcode_rows[insn->row].flags_written;
+        live = (live & ~written) | (insn_flags_read(insn) & FLAGS_ARITH);
+        if (insn->hooks)
+            live = FLAGS_ARITH;
+    }
+    t->live[0] = (uint16_t)live;
+}
+
+// R12 -= count. When instructions are counted exactly, a block that does not fit is not begun.
+static void emit_entry(struct translator *t)
+{
+    struct block *block = t->block;
+    struct x64 *a = &t->hot;
+    unsigned live = t->live[0];
+    block->code.entry_saved = a->at;
+    if (t->counting) {
+        x64_alu_imm(a, 5, X64_W, HOST_COUNTER, block->count);
+        uint8_t *full = x64_jcc(a, X64_S, NULL);
+        x64_patch(full, t->cold.at);
+        x64_alu_imm(&t->cold, 0, X64_W, HOST_COUNTER, block->count);
+        x64_mov_imm32(&t->cold, SCRATCH_ADDRESS, block->linear);
+        x64_jmp(&t->cold, t->stubs->leave_at);
+        block->code.entry = block->code.entry_saved;
+        t->flags_saved = true;
+        t->flags_saved_mask = FLAGS_ARITH;
+        t->flags_host = false;
+        return;
+    }
+    translate_emit_restore(a, live);
+    block->code.entry = a->at;
+    x64_rm(a, 0x8d | X64_W, HOST_COUNTER, x64_at(HOST_COUNTER, -(int32_t)block->count));
+    t->flags_host = true;
+    t->flags_saved = false;
+}
+
+// Runs the interpreter's handler (and whatever is attached to the instruction).
+static void emit_step(struct translator *t, bool last)
+{
+    struct x64 *a = &t->hot;
+    flags_release(t, t->flags_before);
+    x64_mov_imm32(a, X64_R8, t->index);
+    x64_rip(a, 0x8d | X64_W, X64_R9, t->header, 0);
+    if (last) {
+        x64_jmp(a, t->stubs->step_leave);
+        return;
+    }
+    x64_call(a, t->stubs->step);
+    t->flags_saved = true;
+    t->flags_saved_mask = FLAGS_ARITH;
+    t->flags_host = false;
+    t->fpu = false;
+}
+
+static bool translate_native(struct translator *t, const struct insn *insn)
+{
+    const struct opcode_row *row = &opcode_rows[insn->row];
+    if (insn->row == OPCODE_INVALID || insn->hooks || (row->attributes & ATTR_STOP))
+        return false;
+    if (row->attributes & (ATTR_FPU | ATTR_MMX | ATTR_SSE))
+        return translate_fpu(t, insn);
+    return row->map == MAP_0F ? translate_0f(t, insn) : translate_integer(t, insn);
+}
+
+// A refusal must come before anything was emitted that matters: what stands is skipped over.
+static void translate_insn(struct translator *t, bool last)
+{
+    const struct insn *insn = &t->block->insns[t->index];
+    const struct opcode_row *row = &opcode_rows[insn->row];
+    struct translator before_state = {.flags_host = t->flags_host,
+                                      .flags_saved = t->flags_saved,
+                                      .flags_saved_mask = t->flags_saved_mask,
+                                      .fpu = t->fpu,
+                                      .slow_count = t->slow_count,
+                                      .unaligned_count = t->unaligned_count};
+    uint8_t *hot = t->hot.at, *cold = t->cold.at;
+    bool ends = (row->attributes & (ATTR_BRANCH | ATTR_STOP)) ||
+                ((row->attributes & ATTR_STRING) && (insn->prefixes & (INSN_REP | INSN_REPNE)));
+    bool native = ends ? !insn->hooks && translate_branch(t, insn) : translate_native(t, insn);
+    if (native) {
+        if (t->slow_open && !ends) {
+            struct slow_path *slow = &t->slow[t->slow_count - 1];
+            slow->resume = last ? NULL : t->hot.at;
+            slow->restore_flags = t->flags_host && t->flags_after != 0;
+            slow->flags = (uint16_t)t->flags_after;
+            slow->fpu = t->fpu;
+        }
+        if (last && !ends)
+            emit_exit(t, 0, t->block->linear + insn->offset + insn->length);
+        return;
+    }
+    t->hot.at = hot;
+    t->cold.at = cold;
+    t->flags_host = before_state.flags_host;
+    t->flags_saved = before_state.flags_saved;
+    t->flags_saved_mask = before_state.flags_saved_mask;
+    t->fpu = before_state.fpu;
+    t->slow_count = before_state.slow_count;
+    t->unaligned_count = before_state.unaligned_count;
+    emit_step(t, ends || insn->hooks != NULL ? last : false);
+    if (last && !ends && !insn->hooks)
+        emit_exit(t, 0, t->block->linear + insn->offset + insn->length);
+}
+
+static void emit_slow_paths(struct translator *t)
+{
+    struct x64 *a = &t->cold;
+    uint8_t *starts[BLOCK_MAX_INSNS];
+    for (unsigned i = 0; i < t->slow_count; i++) {
+        const struct slow_path *slow = &t->slow[i];
+        starts[i] = a->at;
+        for (unsigned k = 0; k < slow->count; k++)
+            x64_patch(slow->sites[k], a->at);
+        x64_mov_imm32(a, X64_R8, slow->insn);
+        x64_rip(a, 0x8d | X64_W, X64_R9, t->header, 0);
+        if (!slow->resume) {
+            x64_jmp(a, t->stubs->step_leave);
+            continue;
+        }
+        x64_call(a, t->stubs->step);
+        if (slow->fpu)
+            x64_call(a, t->stubs->fpu_load);
+        if (slow->restore_flags)
+            translate_emit_restore(a, slow->flags);
+        x64_jmp(a, slow->resume);
+    }
+    for (unsigned i = 0; i < t->unaligned_count; i++) {
+        const struct unaligned_path *u = &t->unaligned[i];
+        x64_patch(u->site, a->at);
+        x64_rorx32(a, SCRATCH_A, u->address, 12);
+        x64_alu_imm(a, 7, 0, SCRATCH_A, (int32_t)((PAGE_SIZE - u->size + 1) << 20));
+        x64_jcc(a, X64_AE, starts[u->slow]);
+        x64_jmp(a, u->resume);
+    }
+}
+
+bool translate_block(struct translator *t, struct block *block)
+{
+    struct code_cache *cache = t->cache;
+    if (cache->split - cache->hot < ROOM_NEEDED || cache->size - cache->cold < ROOM_NEEDED)
+        return false;
+    uint8_t *hot = cache->rw + cache->hot, *cold = cache->rw + cache->cold;
+    t->hot = (struct x64){.at = hot, .end = cache->rw + cache->split};
+    t->cold = (struct x64){.at = cold, .end = cache->rw + cache->size};
+    t->block = block;
+    t->mode = block->mode;
+    t->slow_count = 0;
+    t->unaligned_count = 0;
+    t->fpu = false;
+    memset(&block->code, 0, sizeof block->code);
+    t->header = cold;
+    x64_imm64(&t->cold, (uint64_t)(uintptr_t)block);
+    compute_liveness(t);
+    emit_entry(t);
+    for (unsigned i = 0; i < block->count; i++) {
+        t->index = i;
+        t->slow_open = false;
+        t->flags_before = t->live[i];
+        t->flags_after = t->live[i + 1];
+        translate_insn(t, i + 1 == block->count);
+    }
+    emit_slow_paths(t);
+    block->code.bytes = (uint32_t)(t->hot.at - hot) + (uint32_t)(t->cold.at - cold);
+    cache->hot = (size_t)(t->hot.at - cache->rw + 15) & ~(size_t)15;
+    cache->cold = (size_t)(t->cold.at - cache->rw + 7) & ~(size_t)7;
+    return true;
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+// The translator: decoded blocks to x86-64 in one pass. What the files translate*.c share.
+//
+// EAX ECX EDX EBX EBP ESI EDI live in the host registers of their names, ESP in R15, all
+// zero-extended. R13 is the CPU, R14 the TLB tables of the present privilege, R12 counts
+// instructions down, R8-R11 are scratch.
+//
+// Guest arithmetic flags live in host flags, in cpu->jit.flags, in both, or nowhere when nobody
+// will read them. Before an access to memory they leave the host flags, so that address checks may
+// use plain instructions.
+//
+// Each instruction either takes its fast path to the end, or branches, before it has changed
+// anything, to a slow path that runs the interpreter's handler and comes back behind it.
+#ifndef EMU_JIT_TRANSLATE_H
+#define EMU_JIT_TRANSLATE_H
+
+#include "jit/block.h"
+#include "jit/code_cache.h"
+
+enum {
+    HOST_COUNTER = X64_R12,
+    HOST_CPU = X64_R13,
+    HOST_TLB = X64_R14,
+    SCRATCH_ADDRESS = X64_R8, // linear address
+    SCRATCH_ADDEND = X64_R9,
+    SCRATCH_A = X64_R10,
+    SCRATCH_B = X64_R11,
+};
+
+#define JUMP_CACHE_BITS  12u
+#define JUMP_CACHE_SIZE  (1u << JUMP_CACHE_BITS)
+#define JUMP_CACHE_SHIFT 5u // of sizeof(struct jump_cache_entry)
+#define ADDEND_NEVER     UINT64_C(1) // no TLB entry has this value
+
+// A target of indirect jumps, valid while the execute table maps its page as it did.
+struct jump_cache_entry {
+    uint32_t linear, mode;
+    uint64_t addend;
+    const uint8_t *code; // executable view; runs with the guest's flags in cpu->jit.flags
+    struct block *block;
+};
+
+static inline uint32_t jump_cache_index(uint32_t linear)
+{
+    return linear & (JUMP_CACHE_SIZE - 1);
+}
+
+// How translated code comes back.
+enum jit_leave {
+    LEAVE_STEPPED, // through a handler: everything is in struct cpu
+    LEAVE_DIRECT,  // by exits[n] of a block: EIP is not set
+    LEAVE_AT_EIP,  // EIP is set
+};
+
+struct jit_result {
+    struct block *from; // LEAVE_DIRECT
+    uint64_t why;       // enum jit_leave | exit number << 8
+};
+
+// Shared code at the bottom of the code cache (addresses of the writable view), made once.
+struct jit_stubs {
+    uint8_t *enter;       // executable view; struct jit_result (struct cpu *, code, tlb, counter)
+    uint8_t *step;        // call: R8D instruction, R9 block header; comes back when all is well
+    uint8_t *step_leave;  // jump: the same, and leaves
+    uint8_t *leave_direct; // jump: R8D exit number, R9 block header
+    uint8_t *leave_at;     // jump: R8D target EIP
+    uint8_t *fpu_load;     // call: makes the host's FPU hold the guest's state
+};
+
+#define SLOW_SITES 6u
+
+struct slow_path {
+    uint8_t *sites[SLOW_SITES];
+    uint8_t count;
+    uint16_t insn;
+    bool restore_flags; // host flags are expected to hold the guest's at `resume`
+    bool fpu;           // the host's FPU is expected to hold the guest's state there
+    uint16_t flags;     // those that matter
+    uint8_t *resume;    // NULL: leaves
+};
+
+// An access that is not aligned to its size: does it cross a page?
+struct unaligned_path {
+    uint8_t *site, *resume;
+    uint8_t address, size;
+    uint16_t slow; // index of the slow path
+};
+
+struct translator {
+    struct cpu *cpu;
+    struct code_cache *cache;
+    const struct jit_stubs *stubs;
+    bool counting; // -icount: blocks end exactly at cpu->jit.target
+    uint32_t mode;
+
+    struct x64 hot, cold;
+    struct block *block;
+    uint8_t *header;   // the block's pointer, in the cold part
+    unsigned index;    // of the present instruction
+    unsigned flags_before, flags_after; // live flags around it
+    bool flags_host, flags_saved;       // where they are valid
+    unsigned flags_saved_mask;
+    bool fpu; // the host's FPU holds the guest's state
+    struct slow_path slow[BLOCK_MAX_INSNS];
+    unsigned slow_count;
+    bool slow_open; // the last slow path belongs to the present instruction
+    struct unaligned_path unaligned[BLOCK_MAX_INSNS * 2];
+    unsigned unaligned_count;
+    uint16_t live[BLOCK_MAX_INSNS + 1];
+};
+
+void jit_stubs_create(struct jit_stubs *stubs, struct code_cache *cache);
+
+// Translates a block; false when the cache is full. Blocks that translate_accepts refuses are
+// interpreted.
+bool translate_accepts(const struct block *block);
+bool translate_block(struct translator *t, struct block *block);
+
+// Links an exit to a block, or back to its stub.
+void block_exit_link(struct block_exit *exit, struct block *to, uint64_t addend);
+void block_exit_unlink(struct block_exit *exit);
+// Unlinks everything that leads to or from a block.
+void block_unlink(struct block *block);
+
+// Between the flags in cpu->jit.flags and the interpreter's.
+void jit_flags_to_cpu(struct cpu *cpu);
+void jit_flags_from_cpu(struct cpu *cpu);
+
+// What generated code calls.
+unsigned jit_step(struct cpu *cpu, struct block *block, unsigned index, uint64_t counter);
+
+// ---- for translate_*.c ----
+
+ALWAYS_INLINE unsigned host_reg(unsigned guest)
+{
+    return guest == REG_ESP ? (unsigned)X64_R15 : guest;
+}
+
+static inline struct x64_memory cpu_field(size_t offset)
+{
+    return x64_at(HOST_CPU, (int32_t)offset);
+}
+
+static inline bool is_high_byte(unsigned reg)
+{
+    return reg >= 4 && reg < 8;
+}
+
+// Flags.
+void flags_release(struct translator *t, unsigned live); // host flags may be overwritten after this
+void flags_acquire(struct translator *t, unsigned needed); // host flags hold them after this
+void flags_written(struct translator *t);                  // the host flags are the guest's now
+void translate_emit_save(struct x64 *a, unsigned live);    // the bare sequences
+void translate_emit_restore(struct x64 *a, unsigned needed);
+unsigned flags_live_at(struct translator *t, uint32_t linear);
+
+// Branches of the present instruction to its slow path.
+void slow_branch(struct translator *t, enum x64_condition condition);
+
+// A memory operand whose checks have been emitted.
+enum access { ACCESS_READ, ACCESS_WRITE }; // a write may read as well
+// The linear address of the instruction's memory operand, in a register (which it returns); never a
+// guest's own register when own is set. NULL segment support: false.
+bool emit_address(struct translator *t, enum access access, bool own, unsigned *reg);
+bool segment_is_native(const struct translator *t, unsigned segment, enum access access);
+// Looks [reg] up for size bytes. The result may be used until SCRATCH_ADDEND changes.
+struct x64_memory emit_lookup(struct translator *t, unsigned reg, enum access access,
+                              unsigned size);
+bool stack_is_native(const struct translator *t);
+
+struct operand {
+    bool is_memory;
+    uint8_t reg;
+    struct x64_memory memory;
+};
+// The E operand; false: not native. `live`: flags to keep over the access.
+bool emit_operand(struct translator *t, enum access access, unsigned size, bool own, unsigned live,
+                  struct operand *out);
+// opcode with ModRM.reg = reg (digit: it is no register) and the operand.
+void emit_op(struct translator *t, unsigned opcode, unsigned reg, const struct operand *operand);
+
+// Rows of each kind; false: use the handler.
+bool translate_integer(struct translator *t, const struct insn *insn);
+bool translate_0f(struct translator *t, const struct insn *insn);
+bool translate_string(struct translator *t, const struct insn *insn);
+bool translate_stack(struct translator *t, const struct insn *insn);
+bool translate_fpu(struct translator *t, const struct insn *insn);
+// Ends the block; false: use the handler and leave.
+bool translate_branch(struct translator *t, const struct insn *insn);
+// Jumps to `linear`, from where the block is left by exits[number].
+void emit_exit(struct translator *t, unsigned number, uint32_t linear);
+
+// Size bits for opcodes with operand size v.
+static inline unsigned size_flag(unsigned size)
+{
+    return size == 2 ? X64_66 : size == 1 ? X64_BYTE : 0;
+}
+
+#endif

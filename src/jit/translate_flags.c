@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+// Guest flags in translated code: liveness, and the way between host flags and memory.
+#include "cpu/flags.h"
+#include "jit/translate.h"
+
+// The LAHF byte's bits in EFLAGS.
+#define FLAGS_LAHF (FLAGS_ARITH & ~FLAG_OF)
+#define FLAGS_BYTE (offsetof(struct cpu, jit.flags) + 1)
+
+void jit_flags_to_cpu(struct cpu *cpu)
+{
+    unsigned raw = cpu->jit.flags;
+    flags_set(cpu, (raw >> 8 & FLAGS_LAHF) | ((raw & 1) ? FLAG_OF : 0));
+}
+
+void jit_flags_from_cpu(struct cpu *cpu)
+{
+    unsigned eflags = flags_get(cpu);
+    cpu->jit.flags = (uint16_t)((eflags & FLAGS_LAHF) << 8 | ((eflags & FLAG_OF) ? 1 : 0));
+}
+
+static void emit_save(struct x64 *a, unsigned live)
+{
+    if (live == FLAG_CF) {
+        x64_rm(a, 0x90 | X64_B | X64_0F | X64_BYTE_RM, 0, cpu_field(FLAGS_BYTE)); // setc
+        return;
+    }
+    x64_rr(a, 0x89, X64_RAX, SCRATCH_A);
+    x64_byte(a, 0x9f); // lahf
+    if (live & FLAG_OF)
+        x64_rr(a, 0x90 | X64_0F | X64_BYTE_RM, 0, X64_RAX); // seto al
+    x64_rm(a, 0x89 | X64_66, X64_RAX, cpu_field(offsetof(struct cpu, jit.flags)));
+    x64_rr(a, 0x89, SCRATCH_A, X64_RAX);
+}
+
+static void emit_restore(struct x64 *a, unsigned needed)
+{
+    if (needed == FLAG_CF) {
+        x64_rm(a, 0xba | X64_0F | X64_66, 4, cpu_field(offsetof(struct cpu, jit.flags))); // bt
+        x64_imm(a, 8, 1);
+        return;
+    }
+    x64_rr(a, 0x89, X64_RAX, SCRATCH_A);
+    x64_rm(a, 0xb7 | X64_0F, X64_RAX, cpu_field(offsetof(struct cpu, jit.flags)));
+    if (needed & FLAG_OF) { // 1 + 127 overflows
+        x64_byte(a, 0x04);
+        x64_imm(a, 0x7f, 1);
+    }
+    x64_byte(a, 0x9e); // sahf
+    x64_rr(a, 0x89, SCRATCH_A, X64_RAX);
+}
+
+void translate_emit_save(struct x64 *a, unsigned live)
+{
+    if (live)
+        emit_save(a, live);
+}
+
+void translate_emit_restore(struct x64 *a, unsigned needed)
+{
+    if (needed)
+        emit_restore(a, needed);
+}
+
+void flags_release(struct translator *t, unsigned live)
+{
+    if (live && !t->flags_saved) {
+        emit_save(&t->hot, live);
+        t->flags_saved = true;
+        t->flags_saved_mask = live;
+    }
+    t->flags_host = false;
+}
+
+void flags_acquire(struct translator *t, unsigned needed)
+{
+    if (needed && !t->flags_host) {
+        emit_restore(&t->hot, needed);
+        t->flags_host = true;
+    }
+}
+
+void flags_written(struct translator *t)
+{
+    t->flags_host = true;
+    t->flags_saved = false;
+}
+
+#define PEEK_INSNS 8u
+
+// Flags that code at `linear` may read before it writes them. What it looks at is not watched: if
+// the guest changes that code later, a flag nobody was going to read may be stale.
+unsigned flags_live_at(struct translator *t, uint32_t linear)
+{
+    const struct block *block = t->block;
+    const uint8_t *host;
+    if (((linear ^ block->linear) & PAGE_MASK) == 0)
+        host = block->host + ((int32_t)(linear - block->linear));
+    else
+        host = mmu_host(&t->cpu->mmu, linear, MMU_EXECUTE, t->cpu->is_user);
+    if (!host)
+        return FLAGS_ARITH;
+    const struct decode_mode mode = {.code32 = true, .features = t->cpu->features};
+    unsigned asked = FLAGS_ARITH; // not yet written
+    unsigned room = PAGE_SIZE - (linear & (PAGE_SIZE - 1));
+    unsigned live = 0;
+    for (unsigned i = 0; i < PEEK_INSNS && asked; i++) {
+        struct insn insn;
+        if (insn_decode(&mode, host, room, &insn) != DECODE_OK)
+            break;
+        const struct opcode_row *row = &opcode_rows[insn.row];
+        live |= asked & insn_flags_read(&insn);
+        if (row->attributes & (ATTR_BRANCH | ATTR_STOP))
+            break;
+        asked &= ~(unsigned)row->flags_written;
+        host += insn.length;
+        room -= insn.length;
+    }
+    return live | asked;
+}
