@@ -272,6 +272,11 @@ bool machine_configure(struct machine *m, const struct machine_config *config, s
     m->executor = executor_create(m->cpu, m->log, err);
     if (!m->executor)
         return false;
+    static const enum executor_accel accels[] = {[ACCEL_INTERP] = EXECUTOR_INTERP,
+                                                 [ACCEL_JIT] = EXECUTOR_JIT,
+                                                 [ACCEL_LOCKSTEP] = EXECUTOR_LOCKSTEP};
+    if (!executor_set_accel(m->executor, accels[config->accel], config->tb_size, err))
+        return error_prefix(err, "-accel");
     return create_bus(m, err);
 }
 

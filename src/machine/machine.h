@@ -34,6 +34,7 @@ struct machine_config {
     const char *name;
     enum cpu_model cpu_model;
     enum machine_accel accel;
+    size_t tb_size; // bytes for translated code; 0: the default
     uint32_t ram_mib;
     struct drive_config drives[MACHINE_MAX_DRIVES];
     bool snapshot;

@@ -76,18 +76,34 @@ bool option_machine(struct options *o, const char *value, struct error *err)
     return true;
 }
 
+// NAME[,tb-size=MiB]
 bool option_accel(struct options *o, const char *value, struct error *err)
 {
+    static const char *const names[] = {
+        [ACCEL_INTERP] = "interp", [ACCEL_JIT] = "jit", [ACCEL_LOCKSTEP] = "lockstep"};
     if (strcmp(value, "help") == 0) {
-        fprintf(o->out, "interp  the reference interpreter\n");
+        fprintf(o->out, "jit       translates to host code\n"
+                        "interp    the reference interpreter\n"
+                        "lockstep  both, compared\n");
         o->action = OPTIONS_SHOWN;
         return true;
     }
-    if (strcmp(value, "jit") == 0 || strcmp(value, "lockstep") == 0)
-        return error_set(err, "this build has no translator; use -accel interp");
-    if (strcmp(value, "interp") != 0)
-        return error_set(err, "unknown accelerator; use -accel interp");
-    o->config.accel = ACCEL_INTERP;
+    size_t length = strcspn(value, ",");
+    const char *rest = value[length] == ',' ? value + length + 1 : "";
+    unsigned accel = 0;
+    while (accel < ARRAY_SIZE(names) &&
+           (strlen(names[accel]) != length || strncmp(names[accel], value, length) != 0))
+        accel++;
+    if (accel == ARRAY_SIZE(names))
+        return error_set(err, "unknown accelerator; use jit, interp or lockstep");
+    o->config.accel = (enum machine_accel)accel;
+    if (!*rest)
+        return true;
+    char *end = NULL;
+    unsigned long mib = strncmp(rest, "tb-size=", 8) == 0 ? strtoul(rest + 8, &end, 10) : 0;
+    if (!end || end == rest + 8 || *end || mib < 1 || mib > 1024)
+        return error_set(err, "tb-size wants 1 to 1024 (MiB)");
+    o->config.tb_size = (size_t)mib << 20;
     return true;
 }
 
