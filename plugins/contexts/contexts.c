@@ -15,7 +15,8 @@ static const struct payload_field new_context_fields[] = {
                   "address spaces known, this one included"),
     PAYLOAD_FIELDS_END};
 static const struct payload_type new_context_payload = {
-    "new_context", 1, sizeof(struct new_context), new_context_fields};
+    "new_context", 1, sizeof(struct new_context), new_context_fields,
+    "An address space that was not seen before is loaded."};
 
 // An open-addressing set of CR3 values; 0 marks a free slot (no kernel keeps a page directory
 // there).
