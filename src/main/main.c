@@ -80,8 +80,8 @@ static bool signals_watch(struct program *p, struct error *err)
     p->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     if (p->signal_fd < 0)
         return error_set(err, "the host gives no signal descriptor");
-    p->signal_watch = event_loop_watch(machine_loop(p->machine), p->signal_fd, EVENT_READ,
-                                       signal_came, p);
+    p->signal_watch =
+        event_loop_watch(machine_loop(p->machine), p->signal_fd, EVENT_READ, signal_came, p);
     return true;
 }
 

@@ -152,7 +152,8 @@ static bool option_vga(struct options *o, const char *value, struct error *err)
 
 static bool option_none(struct options *o, const char *value, struct error *err)
 {
-    return strcmp(value, "none") == 0 || error_set(err, "not in this build; leave it out or say none");
+    return strcmp(value, "none") == 0 ||
+           error_set(err, "not in this build; leave it out or say none");
 }
 
 static bool option_nodefaults(struct options *o, const char *value, struct error *err)
@@ -249,7 +250,8 @@ static bool option_help(struct options *o, const char *value, struct error *err)
 static const struct option_row rows[] = {
     {"m", NULL, "SIZE", option_memory, "memory in MiB, or with a suffix: 512M, 2G (default 128M)"},
     {"cpu", NULL, "MODEL", option_cpu, "486, pentium, pentium3 or pentium4 (default)"},
-    {"accel", NULL, "NAME", option_accel, "how guest code runs: jit, interp or lockstep; tb-size=MiB"},
+    {"accel", NULL, "NAME", option_accel,
+     "how guest code runs: jit, interp or lockstep; tb-size=MiB"},
     {"machine", "M", "pc", option_machine, "the board"},
     {"hda", NULL, "FILE", option_hda, "raw disk image at the primary master IDE place"},
     {"hdb", NULL, "FILE", option_hdb, "... primary slave"},
@@ -259,7 +261,8 @@ static const struct option_row rows[] = {
     {"drive", NULL, "file=F,...", option_drive,
      "a drive: if=ide,index=N,bus=N,unit=N,media=disk|cdrom,format=raw,readonly=on|off"},
     {"snapshot", NULL, NULL, option_snapshot, "keep writes in a temporary file, not in the images"},
-    {"boot", NULL, "ORDER", option_boot, "[order=]LETTERS (a floppy, c disk, d CD, n network),menu=on"},
+    {"boot", NULL, "ORDER", option_boot,
+     "[order=]LETTERS (a floppy, c disk, d CD, n network),menu=on"},
     {"kernel", NULL, "FILE", option_kernel, "boot this Linux kernel or multiboot image"},
     {"initrd", NULL, "FILE", option_initrd, "its initial RAM disk"},
     {"append", NULL, "TEXT", option_append, "its command line"},
@@ -277,15 +280,19 @@ static const struct option_row rows[] = {
     {"global", NULL, "PROPERTY", option_global, "only isa-debugcon.iobase=0x402"},
     {"parallel", NULL, "none", option_none, "no parallel port"},
     {"net", "nic", "none", option_none, "no network"},
-    {"nodefaults", NULL, NULL, option_nodefaults, "no serial port, monitor or CD drive unless named"},
-    {"rtc", NULL, "base=TIME", option_rtc, "the guest's date: utc, localtime or 2024-05-06T07:08:09"},
+    {"nodefaults", NULL, NULL, option_nodefaults,
+     "no serial port, monitor or CD drive unless named"},
+    {"rtc", NULL, "base=TIME", option_rtc,
+     "the guest's date: utc, localtime or 2024-05-06T07:08:09"},
     {"icount", NULL, "shift=N", option_icount,
      "time from executed instructions, 2^N ns each (auto: 3): equal runs repeat exactly"},
     {"S", NULL, NULL, option_stopped, "wait for cont at the monitor"},
     {"no-reboot", NULL, NULL, option_no_reboot, "a guest's reset ends emu"},
     {"no-shutdown", NULL, NULL, option_no_shutdown, "a guest's power-off pauses emu"},
-    {"plugin", NULL, "NAME,NAME", option_plugin, "load plugins; may repeat (also: variable PLUGIN)"},
-    {"os-version", NULL, "NAME", option_os_version, "guest system: Linux, WinXP, Win7, Win8, Win8.1"},
+    {"plugin", NULL, "NAME,NAME", option_plugin,
+     "load plugins; may repeat (also: variable PLUGIN)"},
+    {"os-version", NULL, "NAME", option_os_version,
+     "guest system: Linux, WinXP, Win7, Win8, Win8.1"},
     {"d", NULL, "CATEGORIES", option_log, "log these; -d help lists them"},
     {"D", NULL, "FILE", option_log_file, "log to FILE"},
     {"name", NULL, "NAME", option_name, "name of the machine"},
@@ -341,7 +348,8 @@ static void add_defaults(struct options *o)
         if (o->serials[i] && strncmp(o->serials[i], "mon:", 4) == 0)
             option_monitor(o, o->serials[i], NULL);
     if (!o->nodefaults && !o->config.drives[2].present)
-        o->config.drives[2] = (struct drive_config){.present = true, .cdrom = true, .read_only = true};
+        o->config.drives[2] =
+            (struct drive_config){.present = true, .cdrom = true, .read_only = true};
 }
 
 static bool check_kernel(const struct options *o, struct error *err)

@@ -48,8 +48,8 @@ bool option_hdd(struct options *o, const char *value, struct error *err)
 
 bool option_cdrom(struct options *o, const char *value, struct error *err)
 {
-    return add_drive(o, 2,
-                     &(struct drive_config){.path = value, .cdrom = true, .read_only = true}, err);
+    return add_drive(o, 2, &(struct drive_config){.path = value, .cdrom = true, .read_only = true},
+                     err);
 }
 
 struct drive_values {

@@ -42,14 +42,13 @@ static bool run(struct monitor *mon, const struct command *command, const char *
 {
     struct arguments *args = xcalloc(1, sizeof *args);
     struct expr_env env = command_expr_env(mon);
-    bool ok = arguments_parse(rest, command->grammar, &env, args, err) &&
-              command->run(mon, args, err);
+    bool ok =
+        command_line_parse(rest, command->grammar, &env, args, err) && command->run(mon, args, err);
     free(args);
     return ok;
 }
 
-static void print_error(struct monitor *mon, const struct command *command,
-                        const struct error *err)
+static void print_error(struct monitor *mon, const struct command *command, const struct error *err)
 {
     // Some of those who know the reason name the command themselves.
     size_t length = strlen(command->name);

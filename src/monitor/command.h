@@ -3,7 +3,7 @@
 #ifndef EMU_MONITOR_COMMAND_H
 #define EMU_MONITOR_COMMAND_H
 
-#include "monitor/arguments.h"
+#include "monitor/command_line.h"
 #include "monitor/monitor_internal.h"
 
 // False with the reason in err: printed as one line after the command's name.
@@ -12,7 +12,7 @@ typedef bool command_function(struct monitor *mon, const struct arguments *args,
 struct command {
     const char *name;
     const char *alias;   // may be NULL
-    const char *grammar; // arguments.h
+    const char *grammar; // command_line.h
     const char *params;  // as help shows them
     const char *help;
     command_function *run;

@@ -215,7 +215,7 @@ void complete_line(void *self, const char *line, size_t length, size_t *start,
         rest += word;
     }
     size_t at;
-    char kind = arguments_kind_at_end(rest, command->grammar, &at);
+    char kind = command_line_kind_at_end(rest, command->grammar, &at);
     if (!kind)
         return;
     c.prefix = rest + at;

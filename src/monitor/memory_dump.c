@@ -87,22 +87,35 @@ struct dump {
     uint64_t at;
 };
 
+// Within one page; bytes up to the first that has no memory behind it.
+static size_t read_page(const struct dump *d, uint64_t at, uint8_t *buffer, size_t length)
+{
+    uint64_t physical = at;
+    if (!d->physical && !mmu_probe(&machine_cpu(d->mon->machine)->mmu, (uint32_t)at, &physical))
+        return 0;
+    struct physmem *mem = machine_physmem(d->mon->machine);
+    if (physmem_read(mem, physical, buffer, length))
+        return length;
+    size_t n = 0;
+    while (n < length && physmem_read(mem, physical + n, buffer + n, 1))
+        n++;
+    return n;
+}
+
 // Bytes up to the first address with nothing behind it.
 static size_t dump_read(const struct dump *d, uint64_t at, void *buffer, size_t length)
 {
-    if (at >= PHYS_LIMIT)
-        return 0;
-    if (length > PHYS_LIMIT - at)
-        length = (size_t)(PHYS_LIMIT - at);
-    if (!d->physical)
-        return mmu_debug_read(&machine_cpu(d->mon->machine)->mmu, (uint32_t)at, buffer, length);
-    struct physmem *mem = machine_physmem(d->mon->machine);
-    if (physmem_read(mem, at, buffer, length))
-        return length;
-    size_t n = 0;
-    while (n < length && physmem_read(mem, at + n, (uint8_t *)buffer + n, 1))
-        n++;
-    return n;
+    size_t done = 0;
+    while (done < length && at + done < PHYS_LIMIT) {
+        size_t part = PAGE_SIZE - ((at + done) & ~PAGE_MASK);
+        if (part > length - done)
+            part = length - done;
+        size_t got = read_page(d, at + done, (uint8_t *)buffer + done, part);
+        done += got;
+        if (got < part)
+            break;
+    }
+    return done;
 }
 
 static bool dump_failed(const struct dump *d, uint64_t at, struct error *err)
@@ -112,7 +125,7 @@ static bool dump_failed(const struct dump *d, uint64_t at, struct error *err)
         return error_set(err, "address 0x%llx is beyond 4 GiB", where);
     if (d->physical)
         return error_set(err, "no memory at physical address 0x%08llx", where);
-    return error_set(err, "address 0x%08llx is not mapped to memory", where);
+    return error_set(err, "no memory is mapped at address 0x%08llx", where);
 }
 
 static void print_address(const struct dump *d)

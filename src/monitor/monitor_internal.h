@@ -19,10 +19,10 @@ struct monitor {
     struct machine *machine;
     struct chardev *dev;
     enum monitor_style style;
-    FILE *out; // buffered; the monitor flushes it after each command
-    bool is_raw;        // the far end wants a carriage return before each line feed
-    bool shared;        // on a device with other front ends
-    bool focused;       // what is typed comes here
+    FILE *out;    // buffered; the monitor flushes it after each command
+    bool is_raw;  // the far end wants a carriage return before each line feed
+    bool shared;  // on a device with other front ends
+    bool focused; // what is typed comes here
     bool greeted;
     bool leaving;       // `quit`: nothing is read any more
     bool at_line_start; // what was written last ended a line

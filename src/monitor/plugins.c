@@ -79,10 +79,10 @@ struct signal_query {
 static void print_field(struct monitor *mon, const struct payload_field *field)
 {
     static const char *const types[] = {
-        [PAYLOAD_U8] = "u8",         [PAYLOAD_U16] = "u16",       [PAYLOAD_U32] = "u32",
-        [PAYLOAD_U64] = "u64",       [PAYLOAD_S32] = "s32",       [PAYLOAD_S64] = "s64",
-        [PAYLOAD_BOOL] = "bool",     [PAYLOAD_HEX32] = "hex32",   [PAYLOAD_HEX64] = "hex64",
-        [PAYLOAD_STRING] = "string", [PAYLOAD_BYTES] = "bytes",   [PAYLOAD_SIZE] = "size",
+        [PAYLOAD_U8] = "u8",          [PAYLOAD_U16] = "u16",     [PAYLOAD_U32] = "u32",
+        [PAYLOAD_U64] = "u64",        [PAYLOAD_S32] = "s32",     [PAYLOAD_S64] = "s64",
+        [PAYLOAD_BOOL] = "bool",      [PAYLOAD_HEX32] = "hex32", [PAYLOAD_HEX64] = "hex64",
+        [PAYLOAD_STRING] = "string",  [PAYLOAD_BYTES] = "bytes", [PAYLOAD_SIZE] = "size",
         [PAYLOAD_POINTER] = "pointer"};
     bool known = field->type < ARRAY_SIZE(types);
     monitor_printf(mon, "    %-16s %-8s offset %u, size %u%s%s\n", field->name,

@@ -13,21 +13,21 @@ struct register_row {
 };
 
 static const struct register_row rows[] = {
-    {"eax", GENERAL, REG_EAX}, {"ecx", GENERAL, REG_ECX}, {"edx", GENERAL, REG_EDX},
-    {"ebx", GENERAL, REG_EBX}, {"esp", GENERAL, REG_ESP}, {"ebp", GENERAL, REG_EBP},
-    {"esi", GENERAL, REG_ESI}, {"edi", GENERAL, REG_EDI}, {"eip", SPECIAL, PC},
-    {"pc", SPECIAL, PC},       {"eflags", SPECIAL, EFLAGS},
-    {"ax", LOW16, REG_EAX},    {"cx", LOW16, REG_ECX},    {"dx", LOW16, REG_EDX},
-    {"bx", LOW16, REG_EBX},    {"sp", LOW16, REG_ESP},    {"bp", LOW16, REG_EBP},
-    {"si", LOW16, REG_ESI},    {"di", LOW16, REG_EDI},    {"al", LOW8, REG_EAX},
-    {"cl", LOW8, REG_ECX},     {"dl", LOW8, REG_EDX},     {"bl", LOW8, REG_EBX},
-    {"ah", HIGH8, REG_EAX},    {"ch", HIGH8, REG_ECX},    {"dh", HIGH8, REG_EDX},
-    {"bh", HIGH8, REG_EBX},    {"es", SEGMENT, SEG_ES},   {"cs", SEGMENT, SEG_CS},
-    {"ss", SEGMENT, SEG_SS},   {"ds", SEGMENT, SEG_DS},   {"fs", SEGMENT, SEG_FS},
-    {"gs", SEGMENT, SEG_GS},   {"es.base", BASE, SEG_ES}, {"cs.base", BASE, SEG_CS},
-    {"ss.base", BASE, SEG_SS}, {"ds.base", BASE, SEG_DS}, {"fs.base", BASE, SEG_FS},
-    {"gs.base", BASE, SEG_GS}, {"cr0", SPECIAL, CR0},     {"cr2", SPECIAL, CR2},
-    {"cr3", SPECIAL, CR3},     {"cr4", SPECIAL, CR4},     {"cpl", SPECIAL, CPL},
+    {"eax", GENERAL, REG_EAX}, {"ecx", GENERAL, REG_ECX},   {"edx", GENERAL, REG_EDX},
+    {"ebx", GENERAL, REG_EBX}, {"esp", GENERAL, REG_ESP},   {"ebp", GENERAL, REG_EBP},
+    {"esi", GENERAL, REG_ESI}, {"edi", GENERAL, REG_EDI},   {"eip", SPECIAL, PC},
+    {"pc", SPECIAL, PC},       {"eflags", SPECIAL, EFLAGS}, {"ax", LOW16, REG_EAX},
+    {"cx", LOW16, REG_ECX},    {"dx", LOW16, REG_EDX},      {"bx", LOW16, REG_EBX},
+    {"sp", LOW16, REG_ESP},    {"bp", LOW16, REG_EBP},      {"si", LOW16, REG_ESI},
+    {"di", LOW16, REG_EDI},    {"al", LOW8, REG_EAX},       {"cl", LOW8, REG_ECX},
+    {"dl", LOW8, REG_EDX},     {"bl", LOW8, REG_EBX},       {"ah", HIGH8, REG_EAX},
+    {"ch", HIGH8, REG_ECX},    {"dh", HIGH8, REG_EDX},      {"bh", HIGH8, REG_EBX},
+    {"es", SEGMENT, SEG_ES},   {"cs", SEGMENT, SEG_CS},     {"ss", SEGMENT, SEG_SS},
+    {"ds", SEGMENT, SEG_DS},   {"fs", SEGMENT, SEG_FS},     {"gs", SEGMENT, SEG_GS},
+    {"es.base", BASE, SEG_ES}, {"cs.base", BASE, SEG_CS},   {"ss.base", BASE, SEG_SS},
+    {"ds.base", BASE, SEG_DS}, {"fs.base", BASE, SEG_FS},   {"gs.base", BASE, SEG_GS},
+    {"cr0", SPECIAL, CR0},     {"cr2", SPECIAL, CR2},       {"cr3", SPECIAL, CR3},
+    {"cr4", SPECIAL, CR4},     {"cpl", SPECIAL, CPL},
 };
 
 static uint32_t read_special(const struct cpu *cpu, enum special which)

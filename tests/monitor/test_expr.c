@@ -156,9 +156,9 @@ static void nesting_is_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(numbers),       cmocka_unit_test(precedence),
-        cmocka_unit_test(rest_is_left),  cmocka_unit_test(arithmetic_never_traps),
-        cmocka_unit_test(incomplete),    cmocka_unit_test(nesting_is_bounded),
+        cmocka_unit_test(numbers),      cmocka_unit_test(precedence),
+        cmocka_unit_test(rest_is_left), cmocka_unit_test(arithmetic_never_traps),
+        cmocka_unit_test(incomplete),   cmocka_unit_test(nesting_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -246,8 +246,9 @@ static void unknown(void **state)
 
 static void shows(void **state)
 {
-    static const char *const asks[] = {"-help", "-h", "--help", "-version", "-cpu help",
-                                       "-d help", "-device help", "-accel help", "-M help"};
+    static const char *const asks[] = {"-help",        "-h",          "--help",
+                                       "-version",     "-cpu help",   "-d help",
+                                       "-device help", "-accel help", "-M help"};
     for (size_t i = 0; i < ARRAY_SIZE(asks); i++) {
         takes(asks[i]);
         assert_int_equal(options.action, OPTIONS_SHOWN);
@@ -269,16 +270,11 @@ static int finish(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults),
-        cmocka_unit_test(memory),
-        cmocka_unit_test(drives),
-        cmocka_unit_test(boot),
-        cmocka_unit_test(characters),
-        cmocka_unit_test(time_and_counting),
-        cmocka_unit_test(plugins),
-        cmocka_unit_test(machine_and_devices),
-        cmocka_unit_test(logging),
-        cmocka_unit_test(unknown),
+        cmocka_unit_test(defaults),   cmocka_unit_test(memory),
+        cmocka_unit_test(drives),     cmocka_unit_test(boot),
+        cmocka_unit_test(characters), cmocka_unit_test(time_and_counting),
+        cmocka_unit_test(plugins),    cmocka_unit_test(machine_and_devices),
+        cmocka_unit_test(logging),    cmocka_unit_test(unknown),
         cmocka_unit_test(shows),
     };
     return cmocka_run_group_tests(tests, NULL, finish);

@@ -9,21 +9,21 @@
 
 #include <cmocka.h>
 
-#include "monitor/arguments.h"
+#include "monitor/command_line.h"
 
 static struct arguments args;
 
 static void takes(const char *line, const char *grammar)
 {
     struct error err = {""};
-    if (!arguments_parse(line, grammar, NULL, &args, &err))
+    if (!command_line_parse(line, grammar, NULL, &args, &err))
         fail_msg("'%s' by '%s': %s", line, grammar, err.text);
 }
 
 static void refuses(const char *line, const char *grammar, const char *reason)
 {
     struct error err = {""};
-    if (arguments_parse(line, grammar, NULL, &args, &err))
+    if (command_line_parse(line, grammar, NULL, &args, &err))
         fail_msg("'%s' by '%s' was accepted", line, grammar);
     if (!strstr(err.text, reason))
         fail_msg("'%s': '%s' does not say '%s'", line, err.text, reason);
@@ -138,7 +138,7 @@ static void long_lines(void **state)
 static void kind_is(const char *line, const char *grammar, char kind, size_t where)
 {
     size_t start = 999;
-    assert_int_equal(arguments_kind_at_end(line, grammar, &start), kind);
+    assert_int_equal(command_line_kind_at_end(line, grammar, &start), kind);
     if (kind)
         assert_int_equal(start, where);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Splitting a command line into what the command's grammar asks for.
-#include "monitor/arguments.h"
+#include "monitor/command_line.h"
 
 #include <stdlib.h>
 
@@ -72,10 +72,9 @@ static bool take_format(struct splitter *s)
         else if (size && !f->size)
             f->size = 1u << (size - sizes);
         else
-            return error_set(s->err,
-                             "bad format '%.*s' (a count, one of x d u o c i, one of b h w g)",
-                             (int)strcspn(start, " \t") > 32 ? 32 : (int)strcspn(start, " \t"),
-                             start);
+            return error_set(
+                s->err, "bad format '%.*s' (a count, one of x d u o c i, one of b h w g)",
+                (int)strcspn(start, " \t") > 32 ? 32 : (int)strcspn(start, " \t"), start);
     }
     return true;
 }
@@ -144,8 +143,8 @@ static bool take_item(struct splitter *s, const char *letter, struct argument *i
     return expr_parse(&s->at, s->env, next_letter(letter + 1) != NULL, &item->value, s->err);
 }
 
-bool arguments_parse(const char *line, const char *grammar, const struct expr_env *env,
-                     struct arguments *args, struct error *err)
+bool command_line_parse(const char *line, const char *grammar, const struct expr_env *env,
+                        struct arguments *args, struct error *err)
 {
     memset(args, 0, offsetof(struct arguments, text));
     args->format.count = 1;
@@ -171,11 +170,12 @@ bool arguments_parse(const char *line, const char *grammar, const struct expr_en
     if (!take_flags(&s, grammar))
         return false;
     if (*s.at)
-        return error_set(err, "unexpected '%.*s'", strlen(s.at) > 64 ? 64 : (int)strlen(s.at), s.at);
+        return error_set(err, "unexpected '%.*s'", strlen(s.at) > 64 ? 64 : (int)strlen(s.at),
+                         s.at);
     return true;
 }
 
-char arguments_kind_at_end(const char *line, const char *grammar, size_t *start)
+char command_line_kind_at_end(const char *line, const char *grammar, size_t *start)
 {
     size_t length = strlen(line), at = strspn(line, " \t");
     if (grammar[0] == '/' && line[at] == '/') {

@@ -5,8 +5,8 @@
 //   b block device   k keys   c log categories   h command   t info topic   s signal
 // '?' after a letter: it and what follows may be left out. '/' first: a format like /4xw. "-F": the
 // flag -F; "=F": the flag -F with a word; flags stand anywhere among the words.
-#ifndef EMU_MONITOR_ARGUMENTS_H
-#define EMU_MONITOR_ARGUMENTS_H
+#ifndef EMU_MONITOR_COMMAND_LINE_H
+#define EMU_MONITOR_COMMAND_LINE_H
 
 #include "monitor/expr.h"
 
@@ -34,11 +34,11 @@ struct arguments {
     char text[ARGUMENTS_TEXT_MAX + ARGUMENTS_MAX + 2];
 };
 
-bool arguments_parse(const char *line, const char *grammar, const struct expr_env *env,
-                     struct arguments *arguments, struct error *err);
+bool command_line_parse(const char *line, const char *grammar, const struct expr_env *env,
+                        struct arguments *arguments, struct error *err);
 
-// The letter of the argument that the end of `line` stands in, 0 when there is none; *start is where
-// the argument begins. For completion.
-char arguments_kind_at_end(const char *line, const char *grammar, size_t *start);
+// The letter of the argument that the end of `line` stands in, 0 when there is none; *start is
+// where the argument begins. For completion.
+char command_line_kind_at_end(const char *line, const char *grammar, size_t *start);
 
 #endif
