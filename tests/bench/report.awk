@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Records of the driver -> tables of medians; -v json=FILE also writes them there. -v title=TEXT; -v mode=plugins prints
-# only ratios of the contestant named X+P to the one named X.
+# CPU times and the
+# ratios of the contestant named X+P to the one named X, and appends their means to -v summary=FILE.
 BEGIN { FS = "\t"; names = 0; works = 0 }
 function seen(name) { if (!(name in index_of)) { index_of[name] = ++names; name_of[names] = name } }
 $1 == "contestant" { seen($2) }
@@ -53,11 +54,12 @@ function mean(kind, a, b, pattern,    i, r, sum, n) {
     return n ? exp(sum / n) : -1
 }
 function cell(value, format, width) { return sprintf("%" width "s", value < 0 ? "-" : sprintf(format, value)) }
-function print_table(kind,    i, j, line, name, work, width) {
+function print_table(kind,    i, j, line, work) {
+    for (i = 1; i <= names; i++) width[i] = length(name_of[i]) + 2 > 11 ? length(name_of[i]) + 2 : 11
     printf "\n%s, milliseconds, medians; ratios above 1 mean that the first is slower\n", \
         kind == "cpu" ? "CPU time of the process" : "wall time"
     line = sprintf("%-13s", "workload")
-    for (i = 1; i <= names; i++) line = line sprintf("%12s", name_of[i])
+    for (i = 1; i <= names; i++) line = line sprintf("%*s", width[i], name_of[i])
     for (i = 1; i <= pairs; i++) line = line sprintf("%*s", pair_width[i], first[i] "/" second[i])
     print line
     for (j = 0; j <= works; j++) {
@@ -65,8 +67,8 @@ function print_table(kind,    i, j, line, name, work, width) {
         if (!(work in group_of)) continue
         line = sprintf("%-13s", work)
         for (i = 1; i <= names; i++) {
-            if (bad[name_of[i], work] != "") line = line sprintf("%12s", bad[name_of[i], work])
-            else line = line cell(time_of(kind, name_of[i], work), "%.1f", 12)
+            if (bad[name_of[i], work] != "") line = line sprintf("%*s", width[i], bad[name_of[i], work])
+            else line = line cell(time_of(kind, name_of[i], work), "%.1f", width[i])
         }
         for (i = 1; i <= pairs; i++) line = line cell(ratio(kind, first[i], second[i], work), "%.2f", pair_width[i])
         print line
@@ -77,7 +79,8 @@ function print_table(kind,    i, j, line, name, work, width) {
     print_means(kind, "system", "^system$")
 }
 function print_means(kind, label, pattern,    i, line, any) {
-    line = sprintf("%-13s%*s", label, 12 * names, "")
+    line = sprintf("%-13s", label)
+    for (i = 1; i <= names; i++) line = line sprintf("%*s", width[i], "")
     for (i = 1; i <= pairs; i++) {
         if (mean(kind, first[i], second[i], pattern) > 0) any = 1
         line = line cell(mean(kind, first[i], second[i], pattern), "%.2f", pair_width[i])
@@ -140,7 +143,12 @@ END {
     choose_pairs()
     print title
     print_table("cpu")
-    print_table("wall")
+    if (mode == "plugins") {
+        for (i = 1; i <= pairs; i++)
+            printf "%-22s %12s %12s\n", first[i], cell(mean("cpu", first[i], second[i], "^(int|fp)$"), "%.2f", 12), \
+                cell(mean("wall", first[i], second[i], "^(int|fp)$"), "%.2f", 12) >>summary
+    } else
+        print_table("wall")
     line = ""
     for (i = 1; i <= names; i++)
         if (name_of[i] in resident)

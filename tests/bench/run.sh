@@ -147,7 +147,7 @@ measure() {
     "$work/driver" -r "$rounds" -b "$boots" -m "$memory" "$plan" "$3" || code=$?
     [ $code -lt 2 ] || exit 2
     [ $code = 0 ] || status=1
-    awk -v title="$1" -v mode="$2" -v json="${4:-}" -f "$here/report.awk" "$3"
+    awk -v title="$1" -v mode="$2" -v json="${4:-}" -v summary="$work/summary" -f "$here/report.awk" "$3"
 }
 
 # --- the table ------------------------------------------------------------------------------------------------------
@@ -173,10 +173,14 @@ fi
 
 # --- instrumentation ------------------------------------------------------------------------------------------------
 library=
-if [ -n "$qemu" ] && gcc -std=gnu17 -O2 -shared -fPIC -o "$work/instrument.so" "$here/qemu/instrument.c" &&
-    "$qemu" -plugin "$work/instrument.so,mode=none" -machine none -display none 2>&1 </dev/null | grep -q 'needs mode='; then
-    library=1
-elif [ -n "$qemu" ]; then
+if [ -n "$qemu" ]; then
+    gcc -std=gnu17 -O2 -shared -fPIC -o "$work/instrument.so" "$here/qemu/instrument.c"
+    # It refuses to start with an unknown mode, and says so: then QEMU does load plugins.
+    case $("$qemu" -plugin "$work/instrument.so,mode=none" -machine none -display none 2>&1 </dev/null || true) in
+    *"needs mode="*) library=1 ;;
+    esac
+fi
+if [ -z "$library" ] && [ -n "$qemu" ]; then
     note "QEMU's plugins are left out: this $qemu loads none"
 fi
 all=$work/all-records
@@ -215,6 +219,10 @@ while read -r name module peer command; do
     measure "emu instrumentation: $name, $host, $rounds rounds" plugins "$work/records" "${json:+$json.$name}"
     sed "s/^/$name\t/" "$work/records" >>"$all"
 done <"$here/plugins.txt"
+if [ -f "$work/summary" ]; then
+    printf '\n%-22s %12s %12s\n' "against without" "CPU time" "wall time"
+    cat "$work/summary"
+fi
 [ -z "$records" ] || cp "$all" "$records"
 if [ -n "$json" ]; then
     { echo '{'; comma=

@@ -9,6 +9,7 @@
 
 struct bench {
     const char *name;
+    int64_t *cpu_before;       // CPU time of the process when the measured interval starts
     uint32_t n;                // amount of work; time is proportional to it
     const char *disk_folder;   // on the disk's file system
     const char *memory_folder; // on a tmpfs

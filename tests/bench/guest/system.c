@@ -173,10 +173,8 @@ static uint64_t files(const struct bench *b, const char *folder)
             if (write(fd, data + at, CHUNK) != CHUNK)
                 bench_fail(b, "write");
         }
-        if (i % 8 == 7) { // through the disk, where there is one
-            fdatasync(fd);
-            posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-        }
+        fdatasync(fd); // through the disk, where there is one
+        posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
         lseek(fd, 0, SEEK_SET);
         for (int at = 0; at < SIZE; at += CHUNK) {
             if (read(fd, back + at, CHUNK) != CHUNK)
