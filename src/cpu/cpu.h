@@ -206,6 +206,7 @@ struct cpu_jit_state {
     void *jump_cache;      // targets of indirect jumps
     uint16_t flags;        // OF, and the LAHF byte in the high half
     uint8_t fpu_on_host;   // x87 and SSE state live in the host's registers
+    uint32_t mxcsr_of_c;   // while C code runs
 };
 
 struct cpu {

@@ -4,6 +4,7 @@
 #include "jit/executor_internal.h"
 
 #include "base/disassemble.h"
+#include "cpu/fpu.h"
 
 typedef struct jit_result jit_enter(struct cpu *cpu, const uint8_t *code, const uintptr_t *tlb,
                                     uint64_t counter);
@@ -24,6 +25,7 @@ bool executor_set_accel(struct executor *ex, enum executor_accel accel, size_t t
         if (!code_cache_create(&ex->code, tb_size ? tb_size : EXECUTOR_TB_SIZE_DEFAULT, err))
             return false;
         jit_stubs_create(&ex->stubs, &ex->code);
+        ex->cpu->jit.mxcsr_of_c = MXCSR_INIT;
         ex->translator.cpu = ex->cpu;
         ex->translator.cache = &ex->code;
         ex->translator.stubs = &ex->stubs;
@@ -138,15 +140,20 @@ bool executor_interpret(struct cpu *cpu, struct block *block, unsigned first, un
     return !leave && !block->dead;
 }
 
+static void step_begin(struct cpu *cpu, const struct block *block, unsigned index, uint64_t counter)
+{
+    cpu->instructions = cpu->jit.target - counter - (block->count - index);
+    jit_flags_to_cpu(cpu);
+    cpu->eip = block->linear - block->cs_base + block->insns[index].offset;
+}
+
 // Translated code calls this for an instruction that it leaves to the interpreter. Nonzero: it must
 // be left.
 unsigned jit_step(struct cpu *cpu, struct block *block, unsigned index, uint64_t counter)
 {
     struct executor *ex = cpu->executor;
     ex->stats.steps++;
-    cpu->instructions = cpu->jit.target - counter - (block->count - index);
-    jit_flags_to_cpu(cpu);
-    cpu->eip = block->linear - block->cs_base + block->insns[index].offset;
+    step_begin(cpu, block, index, counter);
     bool whole = executor_interpret(cpu, block, index, 1);
     unsigned next = index + 1;
     // Who asks for attention from within a block gets it at the block's end, as in the interpreter.
@@ -161,4 +168,14 @@ unsigned jit_step(struct cpu *cpu, struct block *block, unsigned index, uint64_t
     }
     jit_flags_from_cpu(cpu);
     return 0;
+}
+
+unsigned jit_rest(struct cpu *cpu, struct block *block, unsigned index, uint64_t counter)
+{
+    struct executor *ex = cpu->executor;
+    step_begin(cpu, block, index, counter);
+    if (index < block->count)
+        executor_interpret(cpu, block, index, block->count - index);
+    ex->look = block->stop;
+    return 1;
 }

@@ -34,8 +34,7 @@ static void compute_liveness(struct translator *t)
     for (unsigned i = block->count; i-- > 0;) {
         const struct insn *insn = &block->insns[i];
         t->live[i + 1] = (uint16_t)live;
-        unsigned written = opcode_rows[insn->row].flags_written;
-        live = (live & ~written) | (insn_flags_read(insn) & FLAGS_ARITH);
+        live = insn_flags_needed(insn, live);
         if (insn->hooks)
             live = FLAGS_ARITH;
     }
@@ -107,13 +106,14 @@ static void translate_insn(struct translator *t, bool last)
                                       .flags_saved_mask = t->flags_saved_mask,
                                       .fpu = t->fpu,
                                       .slow_count = t->slow_count,
-                                      .unaligned_count = t->unaligned_count};
+                                      .unaligned_count = t->unaligned_count,
+                                      .fpu_check_count = t->fpu_check_count};
     uint8_t *hot = t->hot.at, *cold = t->cold.at;
     bool ends = (row->attributes & (ATTR_BRANCH | ATTR_STOP)) ||
                 ((row->attributes & ATTR_STRING) && (insn->prefixes & (INSN_REP | INSN_REPNE)));
     bool native = ends ? !insn->hooks && translate_branch(t, insn) : translate_native(t, insn);
     if (native) {
-        if (t->slow_open && !ends) {
+        if (t->slow_opened && !ends) {
             struct slow_path *slow = &t->slow[t->slow_count - 1];
             slow->resume = last ? NULL : t->hot.at;
             slow->restore_flags = t->flags_host && t->flags_after != 0;
@@ -132,9 +132,18 @@ static void translate_insn(struct translator *t, bool last)
     t->fpu = before_state.fpu;
     t->slow_count = before_state.slow_count;
     t->unaligned_count = before_state.unaligned_count;
+    t->fpu_check_count = before_state.fpu_check_count;
     emit_step(t, ends || insn->hooks != NULL ? last : false);
     if (last && !ends && !insn->hooks)
         emit_exit(t, 0, t->block->linear + insn->offset + insn->length);
+}
+
+// The FPU's state must not be on the host: the rest of the block is interpreted.
+static void emit_rest(struct translator *t, unsigned index)
+{
+    x64_mov_imm32(&t->cold, X64_R8, index);
+    x64_rip(&t->cold, 0x8d | X64_W, X64_R9, t->header, 0);
+    x64_jmp(&t->cold, t->stubs->rest);
 }
 
 static void emit_slow_paths(struct translator *t)
@@ -153,8 +162,12 @@ static void emit_slow_paths(struct translator *t)
             continue;
         }
         x64_call(a, t->stubs->step);
-        if (slow->fpu)
+        if (slow->fpu) {
             x64_call(a, t->stubs->fpu_load);
+            uint8_t *loaded = x64_jcc_short(a, X64_AE);
+            emit_rest(t, slow->insn + 1);
+            x64_bind_short(a, loaded);
+        }
         if (slow->restore_flags)
             translate_emit_restore(a, slow->flags);
         x64_jmp(a, slow->resume);
@@ -166,6 +179,13 @@ static void emit_slow_paths(struct translator *t)
         x64_alu_imm(a, 7, 0, SCRATCH_A, (int32_t)((PAGE_SIZE - u->size + 1) << 20));
         x64_jcc(a, X64_AE, starts[u->slow]);
         x64_jmp(a, u->resume);
+    }
+    for (unsigned i = 0; i < t->fpu_check_count; i++) {
+        const struct fpu_check *check = &t->fpu_checks[i];
+        x64_patch(check->site, a->at);
+        x64_call(a, t->stubs->fpu_load);
+        x64_jcc(a, X64_AE, check->resume);
+        emit_rest(t, check->insn);
     }
 }
 
@@ -181,6 +201,7 @@ bool translate_block(struct translator *t, struct block *block)
     t->mode = block->mode;
     t->slow_count = 0;
     t->unaligned_count = 0;
+    t->fpu_check_count = 0;
     t->fpu = false;
     memset(&block->code, 0, sizeof block->code);
     t->header = cold;
@@ -189,7 +210,7 @@ bool translate_block(struct translator *t, struct block *block)
     emit_entry(t);
     for (unsigned i = 0; i < block->count; i++) {
         t->index = i;
-        t->slow_open = false;
+        t->slow_opened = false;
         t->flags_before = t->live[i];
         t->flags_after = t->live[i + 1];
         translate_insn(t, i + 1 == block->count);

@@ -62,9 +62,10 @@ struct jit_stubs {
     uint8_t *enter;       // executable view; struct jit_result (struct cpu *, code, tlb, counter)
     uint8_t *step;        // call: R8D instruction, R9 block header; comes back when all is well
     uint8_t *step_leave;  // jump: the same, and leaves
+    uint8_t *rest;        // jump: interprets the block from there on, and leaves
     uint8_t *leave_direct; // jump: R8D exit number, R9 block header
     uint8_t *leave_at;     // jump: R8D target EIP
-    uint8_t *fpu_load;     // call: makes the host's FPU hold the guest's state
+    uint8_t *fpu_load;     // call: makes the host's FPU hold the guest's state; CF: it must not
 };
 
 #define SLOW_SITES 6u
@@ -86,6 +87,12 @@ struct unaligned_path {
     uint16_t slow; // index of the slow path
 };
 
+// The first FPU instruction after C code may have run.
+struct fpu_check {
+    uint8_t *site, *resume;
+    uint16_t insn;
+};
+
 struct translator {
     struct cpu *cpu;
     struct code_cache *cache;
@@ -103,9 +110,11 @@ struct translator {
     bool fpu; // the host's FPU holds the guest's state
     struct slow_path slow[BLOCK_MAX_INSNS];
     unsigned slow_count;
-    bool slow_open; // the last slow path belongs to the present instruction
+    bool slow_opened; // the last slow path belongs to the present instruction
     struct unaligned_path unaligned[BLOCK_MAX_INSNS * 2];
     unsigned unaligned_count;
+    struct fpu_check fpu_checks[BLOCK_MAX_INSNS];
+    unsigned fpu_check_count;
     uint16_t live[BLOCK_MAX_INSNS + 1];
 };
 
@@ -128,6 +137,7 @@ void jit_flags_from_cpu(struct cpu *cpu);
 
 // What generated code calls.
 unsigned jit_step(struct cpu *cpu, struct block *block, unsigned index, uint64_t counter);
+unsigned jit_rest(struct cpu *cpu, struct block *block, unsigned index, uint64_t counter);
 
 // ---- for translate_*.c ----
 
@@ -146,6 +156,21 @@ static inline bool is_high_byte(unsigned reg)
     return reg >= 4 && reg < 8;
 }
 
+// Flags that an instruction certainly writes. Multiplications and divisions keep some of those that
+// the manual calls undefined.
+static inline unsigned insn_flags_written(const struct insn *insn)
+{
+    const struct opcode_row *row = &opcode_rows[insn->row];
+    bool multiplies = row->flags_undefined & FLAG_SF & ((row->opcode & 0xfe) != 0xbc ? ~0u : 0u);
+    return multiplies ? row->flags_written & ~(unsigned)row->flags_undefined : row->flags_written;
+}
+
+// Old flags that it reads, or that must survive it.
+static inline unsigned insn_flags_needed(const struct insn *insn, unsigned live_after)
+{
+    return (insn_flags_read(insn) | (live_after & ~insn_flags_written(insn))) & FLAGS_ARITH;
+}
+
 // Flags.
 void flags_release(struct translator *t, unsigned live); // host flags may be overwritten after this
 void flags_acquire(struct translator *t, unsigned needed); // host flags hold them after this
@@ -154,7 +179,8 @@ void translate_emit_save(struct x64 *a, unsigned live);    // the bare sequences
 void translate_emit_restore(struct x64 *a, unsigned needed);
 unsigned flags_live_at(struct translator *t, uint32_t linear);
 
-// Branches of the present instruction to its slow path.
+// Branches of the present instruction to its slow path, which slow_open makes sure it has.
+void slow_open(struct translator *t);
 void slow_branch(struct translator *t, enum x64_condition condition);
 
 // A memory operand whose checks have been emitted.
@@ -163,6 +189,7 @@ enum access { ACCESS_READ, ACCESS_WRITE }; // a write may read as well
 // guest's own register when own is set. NULL segment support: false.
 bool emit_address(struct translator *t, enum access access, bool own, unsigned *reg);
 bool segment_is_native(const struct translator *t, unsigned segment, enum access access);
+#define ACCESS_ALIGNED_16 0x110u // a size: 16 bytes, which fault (#GP) where they are not aligned
 // Looks [reg] up for size bytes. The result may be used until SCRATCH_ADDEND changes.
 struct x64_memory emit_lookup(struct translator *t, unsigned reg, enum access access,
                               unsigned size);

@@ -4,12 +4,6 @@
 #include "cpu/handlers.h"
 #include "jit/translate.h"
 
-static unsigned kept(const struct translator *t, const struct insn *insn)
-{
-    unsigned written = opcode_rows[insn->row].flags_written;
-    return (insn_flags_read(insn) | (t->flags_after & ~written)) & FLAGS_ARITH;
-}
-
 static bool emit_E_G(struct translator *t, const struct insn *insn, unsigned opcode,
                      enum access access, unsigned size, unsigned immediate)
 {
@@ -17,7 +11,7 @@ static bool emit_E_G(struct translator *t, const struct insn *insn, unsigned opc
     bool own = size == 1 && is_high_byte(insn->reg);
     if (!emit_operand(t, access, size, own, t->flags_before, &operand))
         return false;
-    flags_acquire(t, kept(t, insn));
+    flags_acquire(t, insn_flags_needed(insn, t->flags_after));
     emit_op(t, opcode | X64_0F | size_flag(size), size == 1 ? insn->reg : host_reg(insn->reg),
             &operand);
     if (immediate)
@@ -85,7 +79,7 @@ static bool translate_bit_G(struct translator *t, const struct insn *insn, unsig
     enum access access = opcode == 0xa3 ? ACCESS_READ : ACCESS_WRITE;
     struct x64 *a = &t->hot;
     if (!insn->is_memory) {
-        flags_acquire(t, kept(t, insn));
+        flags_acquire(t, insn_flags_needed(insn, t->flags_after));
         x64_rr(a, opcode | X64_0F | size_flag(size), host_reg(insn->reg), host_reg(insn->rm));
         flags_written(t);
         return true;
@@ -102,7 +96,7 @@ static bool translate_bit_G(struct translator *t, const struct insn *insn, unsig
     struct x64_memory memory = emit_lookup(t, reg, access, size);
     x64_rr(a, 0x89, host_reg(insn->reg), SCRATCH_B);
     x64_alu_imm(a, 4, 0, SCRATCH_B, 31);
-    flags_acquire(t, kept(t, insn));
+    flags_acquire(t, insn_flags_needed(insn, t->flags_after));
     x64_rm(a, opcode | X64_0F, SCRATCH_B, memory);
     flags_written(t);
     return true;
@@ -116,7 +110,7 @@ static bool translate_bit_I(struct translator *t, const struct insn *insn)
     if (!emit_operand(t, digit == 4 ? ACCESS_READ : ACCESS_WRITE, size, false, t->flags_before,
                       &operand))
         return false;
-    flags_acquire(t, kept(t, insn));
+    flags_acquire(t, insn_flags_needed(insn, t->flags_after));
     emit_op(t, 0xba | X64_0F | size_flag(size), digit, &operand);
     x64_imm(&t->hot, insn->imm & (8 * size - 1), 1);
     flags_written(t);
@@ -136,7 +130,7 @@ static bool translate_cmpxchg8b(struct translator *t, const struct insn *insn)
     struct operand operand;
     if (!emit_operand(t, ACCESS_WRITE, 8, false, t->flags_before, &operand))
         return false;
-    flags_acquire(t, kept(t, insn));
+    flags_acquire(t, insn_flags_needed(insn, t->flags_after));
     emit_op(t, 0xc7 | X64_0F, 1, &operand);
     flags_written(t);
     return true;
@@ -169,7 +163,7 @@ bool translate_0f(struct translator *t, const struct insn *insn)
     case 0x1d:
     case 0x1e:
     case 0x1f:
-        return insn->handler == op_nop;
+        return insn->handler == op_nop || insn->handler == sse_prefetch;
     case 0xa3:
     case 0xab:
     case 0xb3:

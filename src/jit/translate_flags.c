@@ -112,7 +112,7 @@ unsigned flags_live_at(struct translator *t, uint32_t linear)
         live |= asked & insn_flags_read(&insn);
         if (row->attributes & (ATTR_BRANCH | ATTR_STOP))
             break;
-        asked &= ~(unsigned)row->flags_written;
+        asked &= ~insn_flags_written(&insn);
         host += insn.length;
         room -= insn.length;
     }

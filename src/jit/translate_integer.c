@@ -3,13 +3,6 @@
 // Guest and host encode them alike; registers and memory operands are renamed.
 #include "jit/translate.h"
 
-// The host flags before an instruction that reads or keeps some: what it needs of the old ones.
-static unsigned kept(const struct translator *t, const struct insn *insn)
-{
-    unsigned written = opcode_rows[insn->row].flags_written;
-    return (insn_flags_read(insn) | (t->flags_after & ~written)) & FLAGS_ARITH;
-}
-
 // The E operand of an instruction that takes its flags from the host.
 static bool open_operand(struct translator *t, const struct insn *insn, enum access access,
                          unsigned size, unsigned other, struct operand *operand)
@@ -26,7 +19,7 @@ static bool emit_E_G(struct translator *t, const struct insn *insn, unsigned opc
     if (!open_operand(t, insn, access, size, insn->reg, &operand))
         return false;
     if (sets_flags)
-        flags_acquire(t, kept(t, insn));
+        flags_acquire(t, insn_flags_needed(insn, t->flags_after));
     emit_op(t, opcode | size_flag(size), size == 1 ? insn->reg : host_reg(insn->reg), &operand);
     if (sets_flags)
         flags_written(t);
@@ -46,7 +39,7 @@ static bool emit_E_I(struct translator *t, const struct insn *insn, unsigned opc
     if (!emit_operand(t, access, size, false, t->flags_before, &operand))
         return false;
     if (sets_flags)
-        flags_acquire(t, kept(t, insn));
+        flags_acquire(t, insn_flags_needed(insn, t->flags_after));
     unsigned flags = size == 2 ? X64_66 : size == 1 ? X64_BYTE_RM : 0;
     emit_op(t, opcode | flags, digit, &operand);
     if (immediate)
@@ -69,7 +62,7 @@ static bool alu_E_I(struct translator *t, const struct insn *insn, unsigned op, 
 
 static bool alu_A_I(struct translator *t, const struct insn *insn, unsigned op, unsigned size)
 {
-    flags_acquire(t, kept(t, insn));
+    flags_acquire(t, insn_flags_needed(insn, t->flags_after));
     unsigned flags = size_flag(size);
     x64_alu_imm(&t->hot, op, flags, X64_RAX,
                 size == 2 ? (int16_t)insn->imm : (int32_t)insn->imm);
@@ -96,7 +89,7 @@ static bool translate_alu(struct translator *t, const struct insn *insn, unsigne
 // INC and DEC of a register; their short form is a prefix on the host.
 static bool translate_step(struct translator *t, const struct insn *insn, unsigned digit)
 {
-    flags_acquire(t, kept(t, insn));
+    flags_acquire(t, insn_flags_needed(insn, t->flags_after));
     x64_rr(&t->hot, 0xff | size_flag(insn->operand_size), digit, host_reg(insn->rm));
     flags_written(t);
     return true;
@@ -190,6 +183,7 @@ static bool translate_div(struct translator *t, const struct insn *insn, unsigne
     else
         emit_op(t, 0x3b | flag, X64_RDX, &operand);
     slow_branch(t, X64_AE);
+    flags_acquire(t, insn_flags_needed(insn, t->flags_after));
     unsigned digit_flag = size == 1 ? X64_BYTE_RM : flag;
     emit_op(t, (size == 1 ? 0xf6u : 0xf7u) | digit_flag, 6, &operand);
     flags_written(t);
@@ -213,6 +207,7 @@ static bool translate_idiv(struct translator *t, const struct insn *insn)
     x64_rm(a, 0x8d, SCRATCH_A, x64_at(SCRATCH_B, 1));
     x64_alu_imm(a, 7, 0, SCRATCH_A, 1);
     slow_branch(t, X64_BE);
+    flags_acquire(t, insn_flags_needed(insn, t->flags_after));
     x64_rr(a, 0xf7, 7, SCRATCH_B);
     flags_written(t);
     return true;
@@ -248,7 +243,7 @@ static bool translate_flag_insn(struct translator *t, const struct insn *insn, u
     case 0xf5: // CMC
     case 0xf8: // CLC
     case 0xf9: // STC
-        flags_acquire(t, kept(t, insn));
+        flags_acquire(t, insn_flags_needed(insn, t->flags_after));
         x64_byte(a, opcode);
         flags_written(t);
         return true;

@@ -4,13 +4,17 @@
 // how guest memory is reached.
 #include "jit/translate.h"
 
+void slow_open(struct translator *t)
+{
+    if (t->slow_opened)
+        return;
+    t->slow[t->slow_count++] = (struct slow_path){.insn = (uint16_t)t->index};
+    t->slow_opened = true;
+}
+
 void slow_branch(struct translator *t, enum x64_condition condition)
 {
-    if (!t->slow_open) {
-        struct slow_path *fresh = &t->slow[t->slow_count++];
-        *fresh = (struct slow_path){.insn = (uint16_t)t->index};
-        t->slow_open = true;
-    }
+    slow_open(t);
     struct slow_path *slow = &t->slow[t->slow_count - 1];
     slow->sites[slow->count++] = x64_jcc(&t->hot, condition, NULL);
 }
@@ -91,6 +95,10 @@ static void emit_crossing_test(struct translator *t, unsigned reg, unsigned size
         u->address = (uint8_t)reg;
         u->size = (uint8_t)size;
         u->slow = (uint16_t)(t->slow_count - 1);
+    } else if (size == ACCESS_ALIGNED_16) {
+        x64_rr(a, 0xf7, 0, reg);
+        x64_imm(a, 15, 4);
+        slow_branch(t, X64_NE);
     } else if (size > 1) {
         x64_rorx32(a, SCRATCH_A, reg, 12);
         x64_alu_imm(a, 7, 0, SCRATCH_A, (int32_t)((PAGE_SIZE - size + 1) << 20));

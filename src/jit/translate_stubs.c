@@ -23,6 +23,70 @@ static void emit_spill_registers(struct x64 *a)
         x64_rm(a, 0x89, host_reg(n), guest_field(n));
 }
 
+static struct x64_memory fpu_field(size_t offset)
+{
+    return cpu_field(offsetof(struct cpu, fpu) + offset);
+}
+
+// The host's FPU becomes C's again; what it holds of the guest goes to cpu->fpu, but for the
+// pointers and MXCSR_MASK, which are the guest's own. The guest's registers have been spilled.
+static void emit_fpu_save(struct x64 *a)
+{
+    struct x64_memory flag = cpu_field(offsetof(struct cpu, jit.fpu_on_host));
+    x64_rm(a, 0x80, 7, flag);
+    x64_imm(a, 0, 1);
+    uint8_t *skip = x64_jcc_short(a, X64_E);
+    x64_rm(a, 0x8b | X64_W, X64_RAX, fpu_field(offsetof(struct fpu_state, ip)));
+    x64_rm(a, 0x8b | X64_W, X64_RCX, fpu_field(offsetof(struct fpu_state, dp)));
+    x64_rm(a, 0xb7 | X64_0F, X64_RDX, fpu_field(offsetof(struct fpu_state, opcode)));
+    x64_rm(a, 0x8b, X64_RSI, fpu_field(offsetof(struct fpu_state, mxcsr_mask)));
+    x64_rm(a, 0xae | X64_0F, 0, fpu_field(0)); // fxsave
+    x64_rm(a, 0x89 | X64_W, X64_RAX, fpu_field(offsetof(struct fpu_state, ip)));
+    x64_rm(a, 0x89 | X64_W, X64_RCX, fpu_field(offsetof(struct fpu_state, dp)));
+    x64_rm(a, 0x89 | X64_66, X64_RDX, fpu_field(offsetof(struct fpu_state, opcode)));
+    x64_rm(a, 0x89, X64_RSI, fpu_field(offsetof(struct fpu_state, mxcsr_mask)));
+    x64_byte(a, 0xdb); // fninit
+    x64_byte(a, 0xe3);
+    x64_rm(a, 0xae | X64_0F, 2, cpu_field(offsetof(struct cpu, jit.mxcsr_of_c))); // ldmxcsr
+    x64_rm(a, 0xc6, 0, flag);
+    x64_imm(a, 0, 1);
+    x64_bind_short(a, skip);
+}
+
+// Only while the FPU is available, nothing is pending and everything is masked.
+static void emit_fpu_load(struct x64 *a)
+{
+    uint8_t *fail[5];
+    x64_rm(a, 0xf7, 0, cpu_field(offsetof(struct cpu, cr0)));
+    x64_imm(a, CR0_EM | CR0_TS, 4);
+    fail[0] = x64_jcc_short(a, X64_NE);
+    x64_rm(a, 0xf7, 0, cpu_field(offsetof(struct cpu, cr4)));
+    x64_imm(a, CR4_OSFXSR, 4);
+    fail[1] = x64_jcc_short(a, X64_E);
+    x64_rm(a, 0xf6, 0, fpu_field(offsetof(struct fpu_state, status)));
+    x64_imm(a, FPU_ES, 1);
+    fail[2] = x64_jcc_short(a, X64_NE);
+    x64_rm(a, 0xb7 | X64_0F, X64_R8, fpu_field(offsetof(struct fpu_state, control)));
+    x64_rr(a, 0xf7, 2, X64_R8);
+    x64_rr(a, 0xf7, 0, X64_R8);
+    x64_imm(a, FPU_EXCEPTIONS, 4);
+    fail[3] = x64_jcc_short(a, X64_NE);
+    x64_rm(a, 0x8b, X64_R8, fpu_field(offsetof(struct fpu_state, mxcsr)));
+    x64_rr(a, 0xf7, 2, X64_R8);
+    x64_rr(a, 0xf7, 0, X64_R8);
+    x64_imm(a, FPU_EXCEPTIONS << MXCSR_MASK_SHIFT, 4);
+    fail[4] = x64_jcc_short(a, X64_NE);
+    x64_rm(a, 0xae | X64_0F, 1, fpu_field(0)); // fxrstor
+    x64_rm(a, 0xc6, 0, cpu_field(offsetof(struct cpu, jit.fpu_on_host)));
+    x64_imm(a, 1, 1);
+    x64_byte(a, 0xf8); // clc
+    x64_byte(a, 0xc3);
+    for (unsigned i = 0; i < ARRAY_SIZE(fail); i++)
+        x64_bind_short(a, fail[i]);
+    x64_byte(a, 0xf9); // stc
+    x64_byte(a, 0xc3);
+}
+
 static void emit_enter(struct x64 *a)
 {
     for (unsigned i = 0; i < ARRAY_SIZE(saved_registers); i++)
@@ -50,19 +114,20 @@ static void emit_call_c(struct x64 *a, uintptr_t function)
 }
 
 // RSP is 16-byte aligned here.
-static void emit_step_call(struct x64 *a)
+static void emit_step_call(struct x64 *a, uintptr_t function)
 {
     emit_spill_registers(a);
+    emit_fpu_save(a);
     x64_rr(a, 0x89 | X64_W, HOST_CPU, X64_RDI);
     x64_rm(a, 0x8b | X64_W, X64_RSI, x64_at(X64_R9, 0));
     x64_rr(a, 0x89, X64_R8, X64_RDX);
     x64_rr(a, 0x89 | X64_W, HOST_COUNTER, X64_RCX);
-    emit_call_c(a, (uintptr_t)jit_step);
+    emit_call_c(a, function);
 }
 
 static void emit_step_stub(struct x64 *a)
 {
-    emit_step_call(a);
+    emit_step_call(a, (uintptr_t)jit_step);
     x64_rr(a, 0x85, X64_RAX, X64_RAX);
     uint8_t *leave = x64_jcc_short(a, X64_NE);
     emit_load_registers(a);
@@ -74,10 +139,10 @@ static void emit_step_stub(struct x64 *a)
     emit_epilogue(a);
 }
 
-static void emit_step_leave(struct x64 *a)
+static void emit_step_leave(struct x64 *a, uintptr_t function)
 {
     x64_alu_imm(a, 5, X64_W, X64_RSP, 8);
-    emit_step_call(a);
+    emit_step_call(a, function);
     x64_alu_imm(a, 0, X64_W, X64_RSP, 8);
     x64_mov_imm32(a, X64_RAX, 0);
     x64_mov_imm32(a, X64_RDX, LEAVE_STEPPED);
@@ -87,6 +152,7 @@ static void emit_step_leave(struct x64 *a)
 static void emit_leave_common(struct x64 *a)
 {
     emit_spill_registers(a);
+    emit_fpu_save(a);
     x64_rm(a, 0x8b | X64_W, SCRATCH_A, cpu_field(offsetof(struct cpu, jit.target)));
     x64_rr(a, 0x29 | X64_W, HOST_COUNTER, SCRATCH_A);
     x64_rm(a, 0x89 | X64_W, SCRATCH_A, cpu_field(offsetof(struct cpu, instructions)));
@@ -120,13 +186,15 @@ void jit_stubs_create(struct jit_stubs *stubs, struct code_cache *cache)
     stubs->step = a.at;
     emit_step_stub(&a);
     stubs->step_leave = a.at;
-    emit_step_leave(&a);
+    emit_step_leave(&a, (uintptr_t)jit_step);
+    stubs->rest = a.at;
+    emit_step_leave(&a, (uintptr_t)jit_rest);
     stubs->leave_direct = a.at;
     emit_leave_direct(&a);
     stubs->leave_at = a.at;
     emit_leave_at(&a);
     stubs->fpu_load = a.at;
-    x64_byte(&a, 0xc3);
+    emit_fpu_load(&a);
     cache->fixed = 4096;
     cache->hot = cache->fixed;
 }
