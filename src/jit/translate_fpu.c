@@ -184,7 +184,8 @@ static bool translate_simd(struct translator *t, const struct insn *insn)
 
 bool translate_fpu(struct translator *t, const struct insn *insn)
 {
-    if (opcode_rows[insn->row].attributes & ATTR_FPU)
+    const struct opcode_row *row = &opcode_rows[insn->row];
+    if ((row->attributes & ATTR_FPU) && row->map == MAP_1)
         return translate_x87(t, insn);
-    return translate_simd(t, insn);
+    return (row->attributes & (ATTR_MMX | ATTR_SSE)) && translate_simd(t, insn);
 }
