@@ -37,7 +37,7 @@ cmake --preset release >build/configure.log 2>&1 || {
     echo "quickstart.sh: the build could not be configured" >&2
     exit 1
 }
-cmake --build --preset release
+cmake --build --preset release --target emu
 if [ -z "$image" ]; then
     image=$root/build/quickstart.img
     if [ ! -f "$image" ]; then
