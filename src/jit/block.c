@@ -10,9 +10,13 @@
 #define PAGES_BITS 13u
 #define PAGES_SIZE (1u << PAGES_BITS)
 
+// Stores to code pages are looked up by granule first: many such pages hold data as well.
+#define GRANULE_SHIFT 7u // 32 to a page
+
 struct code_page {
     struct code_page *next;
     const uint8_t *host; // first byte
+    uint32_t granules;   // with code; those of dead blocks stay until the page is dropped
     struct block *blocks;
 };
 
@@ -97,6 +101,22 @@ struct block *block_find(const struct block_table *table, const uint8_t *host, u
     return b;
 }
 
+// The granules of bytes first..last of a page.
+static uint32_t granule_mask(size_t first, size_t last)
+{
+    uint32_t low = UINT32_MAX << (first >> GRANULE_SHIFT);
+    return low & (UINT32_MAX >> (31 - (last >> GRANULE_SHIFT)));
+}
+
+static uint32_t block_granules(const struct block *block, unsigned which)
+{
+    size_t first = (uintptr_t)block->host & (PAGE_SIZE - 1);
+    size_t end = first + block->bytes;
+    if (which == 1)
+        return granule_mask(0, end - PAGE_SIZE - 1);
+    return granule_mask(first, (end <= PAGE_SIZE ? end : PAGE_SIZE) - 1);
+}
+
 static void page_add(struct block_table *table, struct block *block, const uint8_t *page,
                      unsigned which)
 {
@@ -109,6 +129,7 @@ static void page_add(struct block_table *table, struct block *block, const uint8
     }
     block->page_next[which] = (*link)->blocks;
     (*link)->blocks = block;
+    (*link)->granules |= block_granules(block, which);
 }
 
 static size_t block_size(const struct block *block)
@@ -187,7 +208,13 @@ static void page_invalidate(struct block_table *table, const uint8_t *page, cons
                             size_t length)
 {
     struct code_page *code = *page_link(table, page);
-    struct block *b = code ? code->blocks : NULL;
+    if (!code)
+        return;
+    size_t first = host > page ? (size_t)(host - page) : 0;
+    size_t last = (size_t)(host - page) + length - 1;
+    if (!(code->granules & granule_mask(first, last < PAGE_SIZE ? last : PAGE_SIZE - 1)))
+        return;
+    struct block *b = code->blocks;
     while (b) {
         struct block *next = b->page_next[page_slot(b, page)];
         if (block_overlaps(b, host, length))

@@ -211,6 +211,7 @@ bool translate_block(struct translator *t, struct block *block)
     for (unsigned i = 0; i < block->count; i++) {
         t->index = i;
         t->slow_opened = false;
+        t->carry_at_hand = false;
         t->flags_before = t->live[i];
         t->flags_after = t->live[i + 1];
         translate_insn(t, i + 1 == block->count);

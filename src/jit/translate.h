@@ -107,6 +107,7 @@ struct translator {
     unsigned flags_before, flags_after; // live flags around it
     bool flags_host, flags_saved;       // where they are valid
     unsigned flags_saved_mask;
+    bool carry_at_hand; // the present instruction saved CF, and SCRATCH_B still has it
     bool fpu; // the host's FPU holds the guest's state
     struct slow_path slow[BLOCK_MAX_INSNS];
     unsigned slow_count;

@@ -94,6 +94,7 @@ static bool translate_bit_G(struct translator *t, const struct insn *insn, unsig
     x64_imm(a, 5, 1);
     x64_rm(a, 0x8d, reg, x64_indexed(reg, SCRATCH_A, 2, 0));
     struct x64_memory memory = emit_lookup(t, reg, access, size);
+    t->carry_at_hand = false;
     x64_rr(a, 0x89, host_reg(insn->reg), SCRATCH_B);
     x64_alu_imm(a, 4, 0, SCRATCH_B, 31);
     flags_acquire(t, insn_flags_needed(insn, t->flags_after));

@@ -21,8 +21,9 @@ void jit_flags_from_cpu(struct cpu *cpu)
 
 static void emit_save(struct x64 *a, unsigned live)
 {
-    if (live == FLAG_CF) {
-        x64_rm(a, 0x90 | X64_B | X64_0F | X64_BYTE_RM, 0, cpu_field(FLAGS_BYTE)); // setc
+    if (live == FLAG_CF) { // SCRATCH_B keeps it as well
+        x64_rr(a, 0x90 | X64_B | X64_0F | X64_BYTE_RM, 0, SCRATCH_B); // setc
+        x64_rm(a, 0x88, SCRATCH_B, cpu_field(FLAGS_BYTE));
         return;
     }
     x64_rr(a, 0x89, X64_RAX, SCRATCH_A);
@@ -36,8 +37,9 @@ static void emit_save(struct x64 *a, unsigned live)
 static void emit_restore(struct x64 *a, unsigned needed)
 {
     if (needed == FLAG_CF) {
-        x64_rm(a, 0xba | X64_0F | X64_66, 4, cpu_field(offsetof(struct cpu, jit.flags))); // bt
-        x64_imm(a, 8, 1);
+        x64_rm(a, 0xb6 | X64_0F, SCRATCH_A, cpu_field(FLAGS_BYTE));
+        x64_rr(a, 0xba | X64_0F, 4, SCRATCH_A); // bt
+        x64_imm(a, 0, 1);
         return;
     }
     x64_rr(a, 0x89, X64_RAX, SCRATCH_A);
@@ -68,6 +70,7 @@ void flags_release(struct translator *t, unsigned live)
         emit_save(&t->hot, live);
         t->flags_saved = true;
         t->flags_saved_mask = live;
+        t->carry_at_hand = live == FLAG_CF;
     }
     t->flags_host = false;
 }
@@ -75,7 +78,12 @@ void flags_release(struct translator *t, unsigned live)
 void flags_acquire(struct translator *t, unsigned needed)
 {
     if (needed && !t->flags_host) {
-        emit_restore(&t->hot, needed);
+        if (needed == FLAG_CF && t->carry_at_hand) {
+            x64_rr(&t->hot, 0xba | X64_0F, 4, SCRATCH_B);
+            x64_imm(&t->hot, 0, 1);
+        } else {
+            emit_restore(&t->hot, needed);
+        }
         t->flags_host = true;
     }
 }

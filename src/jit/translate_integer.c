@@ -198,6 +198,7 @@ static bool translate_idiv(struct translator *t, const struct insn *insn)
     flags_release(t, t->flags_before);
     if (!emit_operand(t, ACCESS_READ, 4, false, t->flags_before, &operand))
         return false;
+    t->carry_at_hand = false;
     emit_op(t, 0x8b, SCRATCH_B, &operand);
     x64_rr(a, 0x89, X64_RAX, SCRATCH_A);
     x64_rr(a, 0xc1, 7, SCRATCH_A);
