@@ -236,7 +236,8 @@ void segment_drop_inner(struct cpu *cpu)
         unsigned dpl = segment->attributes >> 13 & 3;
         bool conforming =
             (segment->attributes & (DESC_CODE | DESC_CONFORMING)) == (DESC_CODE | DESC_CONFORMING);
-        if ((segment->attributes & DESC_P) && dpl < cpu->cpl && !conforming)
+        // A null selector loses its RPL.
+        if (!(segment->attributes & DESC_P) || (dpl < cpu->cpl && !conforming))
             segment_set_null(cpu, data[i], 0);
     }
 }
