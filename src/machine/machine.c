@@ -236,7 +236,7 @@ static bool create_bus(struct machine *m, struct error *err)
                                   .self = m};
     m->plugins = plugin_host_create(&env);
     for (unsigned i = 0; i < m->config.plugin_count; i++)
-        if (!plugin_host_load(m->plugins, m->config.plugins[i], "", err))
+        if (!plugin_host_load_list(m->plugins, m->config.plugins[i], err))
             return error_prefix(err, "-plugin %s", m->config.plugins[i]);
     return true;
 }

@@ -54,7 +54,7 @@ struct machine_config {
     bool no_reboot;
     bool no_shutdown;
     bool start_stopped; // -S
-    const char *plugins[MACHINE_MAX_PLUGINS];
+    const char *plugins[MACHINE_MAX_PLUGINS]; // each a list, as plugin_host_load_list takes it
     unsigned plugin_count;
     const char *os_version;
 };

@@ -119,8 +119,10 @@ static bool open_pass(struct program *p, bool stdio, struct error *err)
             signals_let_through(true);
         d->dev = chardev_open(machine_loop(p->machine), d->spec, err);
         signals_let_through(false);
-        if (!d->dev)
-            return error_prefix(err, "%s", d->option);
+        if (!d->dev) {
+            struct error reason = *err; // begins with the device
+            return error_set(err, "%s %s", d->option, reason.text);
+        }
         if (strncmp(chardev_describe(d->dev), "pty:", 4) == 0)
             fprintf(stderr, "emu: %s is at %s\n", d->option, chardev_describe(d->dev) + 4);
     }

@@ -192,22 +192,15 @@ static bool option_name(struct options *o, const char *value, struct error *err)
     return true;
 }
 
+// The list is the plugin host's to read: "a,key=value,b".
 static bool option_plugin(struct options *o, const char *value, struct error *err)
 {
-    struct key_value kv;
-    const char *rest = value;
     size_t length = strlen(value);
-    if (length == 0 || value[length - 1] == ',')
+    if (length == 0 || *value == ',' || value[length - 1] == ',' || strstr(value, ",,"))
         return error_set(err, "an empty plugin name");
-    while (key_value_next(&rest, "name", &kv)) {
-        if (strcmp(kv.key, "name") != 0)
-            return error_set(err, "'%s': say -plugin NAME,NAME", kv.key);
-        if (!*kv.value)
-            return error_set(err, "an empty plugin name");
-        if (o->config.plugin_count == MACHINE_MAX_PLUGINS)
-            return error_set(err, "at most %u plugins", MACHINE_MAX_PLUGINS);
-        o->config.plugins[o->config.plugin_count++] = options_own(o, xstrdup(kv.value));
-    }
+    if (o->config.plugin_count == MACHINE_MAX_PLUGINS)
+        return error_set(err, "at most %u times", MACHINE_MAX_PLUGINS);
+    o->config.plugins[o->config.plugin_count++] = value;
     return true;
 }
 
@@ -289,8 +282,8 @@ static const struct option_row rows[] = {
     {"S", NULL, NULL, option_stopped, "wait for cont at the monitor"},
     {"no-reboot", NULL, NULL, option_no_reboot, "a guest's reset ends emu"},
     {"no-shutdown", NULL, NULL, option_no_shutdown, "a guest's power-off pauses emu"},
-    {"plugin", NULL, "NAME,NAME", option_plugin,
-     "load plugins; may repeat (also: variable PLUGIN)"},
+    {"plugin", NULL, "NAME,...", option_plugin,
+     "load plugins: a,key=value,b; may repeat (also: environment variable PLUGIN)"},
     {"os-version", NULL, "NAME", option_os_version,
      "guest system: Linux, WinXP, Win7, Win8, Win8.1"},
     {"d", NULL, "CATEGORIES", option_log, "log these; -d help lists them"},

@@ -150,7 +150,7 @@ static void show_words(struct editor *ed, const struct word_list *list)
     fflush(ed->out);
 }
 
-static unsigned char complete(EditLine *edit, int key)
+static unsigned char complete(EditLine *edit, wint_t key)
 {
     struct editor *ed;
     el_get(edit, EL_CLIENTDATA, &ed);
@@ -231,7 +231,8 @@ static void set_up_edit(struct editor *ed)
     el_set(ed->edit, EL_SIGNAL, 0);
     el_set(ed->edit, EL_HIST, history, ed->history);
     el_set(ed->edit, EL_GETCFN, get_character);
-    el_set(ed->edit, EL_ADDFN, "emu-complete", "complete the word", complete);
+    // The narrow call copies the strings and never frees them.
+    el_wset(ed->edit, EL_ADDFN, L"emu-complete", L"complete the word", complete);
     el_set(ed->edit, EL_BIND, "^I", "emu-complete", NULL);
     el_set(ed->edit, EL_BIND, "^R", "em-inc-search-prev", NULL);
     el_set(ed->edit, EL_BIND, "^C", "em-kill-line", NULL);

@@ -76,20 +76,37 @@ bool info_block(struct monitor *mon, const struct arguments *args, struct error 
 
 bool info_jit(struct monitor *mon, const struct arguments *args, struct error *err)
 {
+    static const char *const accels[] = {
+        [ACCEL_INTERP] = "interp", [ACCEL_JIT] = "jit", [ACCEL_LOCKSTEP] = "lockstep"};
     struct executor_stats s = executor_get_stats(machine_executor(mon->machine));
     const struct mmu *mmu = &machine_cpu(mon->machine)->mmu;
-    monitor_printf(mon,
-                   "accelerator   interp\n"
-                   "blocks        %zu live in %zu bytes\n"
-                   "made          %llu\n"
-                   "run           %llu\n"
-                   "slow look-ups %llu\n"
-                   "exceptions    %llu\n"
-                   "TLB           %llu fills, %llu flushes, %llu walks\n",
-                   s.blocks_live, s.bytes_live, (unsigned long long)s.blocks_made,
-                   (unsigned long long)s.blocks_run, (unsigned long long)s.lookups_slow,
-                   (unsigned long long)s.exceptions, (unsigned long long)mmu->fills,
-                   (unsigned long long)mmu->flushes, (unsigned long long)mmu->walks);
+    const struct {
+        const char *name;
+        unsigned long long value;
+    } rows[] = {
+        {"blocks live", s.blocks_live},
+        {"blocks bytes", s.bytes_live},
+        {"blocks made", s.blocks_made},
+        {"blocks run", s.blocks_run},
+        {"slow look-ups", s.lookups_slow},
+        {"exceptions", s.exceptions},
+        {"translated", s.translated},
+        {"links", s.links},
+        {"stepped", s.steps},
+        {"left by a step", s.leaves[0]},
+        {"left by an exit", s.leaves[1]},
+        {"left at EIP", s.leaves[2]},
+        {"code bytes", s.code_used},
+        {"code size", s.code_size},
+        {"code flushes", s.cache_flushes},
+        {"TLB fills", mmu->fills},
+        {"TLB flushes", mmu->flushes},
+        {"page walks", mmu->walks},
+    };
+    monitor_printf(mon, "%-16s %s\n", "accelerator",
+                   accels[machine_get_config(mon->machine)->accel]);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        monitor_printf(mon, "%-16s %llu\n", rows[i].name, rows[i].value);
     return true;
 }
 

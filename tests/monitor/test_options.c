@@ -186,15 +186,16 @@ static void time_and_counting(void **state)
 static void plugins(void **state)
 {
     struct error err = {""};
-    assert_true(parse("-plugin a,b -plugin ./c.plugin", "d,e", &err));
-    assert_int_equal(options.config.plugin_count, 5);
-    assert_string_equal(options.config.plugins[0], "a");
-    assert_string_equal(options.config.plugins[2], "./c.plugin");
-    assert_string_equal(options.config.plugins[4], "e");
+    assert_true(parse("-plugin a,key=value,b -plugin ./c.plugin", "d,e", &err));
+    assert_int_equal(options.config.plugin_count, 3);
+    assert_string_equal(options.config.plugins[0], "a,key=value,b");
+    assert_string_equal(options.config.plugins[1], "./c.plugin");
+    assert_string_equal(options.config.plugins[2], "d,e");
     assert_string_equal(takes("-os-version Win8.1")->os_version, "Win8.1");
     refuses("-os-version DOS", "unknown guest system");
     refuses("-plugin a,", "-plugin a,: an empty plugin name");
     refuses("-plugin ,a", "an empty plugin name");
+    refuses("-plugin a,,b", "an empty plugin name");
 }
 
 static void machine_and_devices(void **state)
