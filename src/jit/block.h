@@ -28,6 +28,7 @@ struct block_exit {
 struct block_code {
     uint8_t *entry;       // guest flags in host flags
     uint8_t *entry_saved; // guest flags in cpu->jit.flags
+    uint8_t *hot_end, *cold, *cold_end;
     uint32_t bytes;
     struct block_exit exits[2];
     struct block_exit *incoming;

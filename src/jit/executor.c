@@ -50,6 +50,7 @@ void executor_destroy(struct executor *ex)
     block_table_destroy(ex->table);
     helper_registry_clear(&ex->helpers);
     code_cache_destroy(&ex->code);
+    lockstep_destroy(ex->lockstep);
     free(ex->cache);
     free(ex);
 }
@@ -126,6 +127,11 @@ static void run_loop(struct executor *ex, uint64_t target)
                       block->mode);
             if (log_enabled(ex->log, LOG_CPU))
                 cpu_describe(cpu, ex->log->out);
+        }
+        if (UNLIKELY(ex->accel == EXECUTOR_LOCKSTEP) && target == UINT64_MAX) {
+            lockstep_run(ex, block);
+            look = ex->look;
+            continue;
         }
         if (ex->run_code && block->count <= left && executor_translate(ex, block)) {
             executor_run_code(ex, block);

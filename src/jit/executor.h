@@ -19,7 +19,8 @@ enum executor_accel { EXECUTOR_INTERP, EXECUTOR_JIT, EXECUTOR_LOCKSTEP };
 struct executor_stats {
     uint64_t blocks_made, blocks_run, lookups_slow, exceptions;
     uint64_t translated, links, steps, cache_flushes;
-    uint64_t leaves[3]; // enum jit_leave
+    uint64_t leaves[3];             // enum jit_leave
+    uint64_t compared, differences; // lockstep
     size_t blocks_live, bytes_live, code_used, code_size;
 };
 

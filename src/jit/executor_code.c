@@ -30,6 +30,10 @@ bool executor_set_accel(struct executor *ex, enum executor_accel accel, size_t t
         ex->translator.cache = &ex->code;
         ex->translator.stubs = &ex->stubs;
     }
+    if (accel == EXECUTOR_LOCKSTEP && !ex->lockstep)
+        ex->lockstep = lockstep_create();
+    ex->translator.single = accel == EXECUTOR_LOCKSTEP;
+    ex->translator.stop_at = BLOCK_MAX_INSNS;
     ex->accel = accel;
     return true;
 }
@@ -48,11 +52,12 @@ static void log_range(struct executor *ex, const char *title, const uint8_t *fro
     }
 }
 
-static void log_code(struct executor *ex, const struct block *block, size_t hot, size_t cold)
+void executor_log_code(struct executor *ex, const struct block *block)
 {
-    log_write(ex->log, LOG_OUT_ASM, "OUT: %08x [size=%u]\n", block->linear, block->code.bytes);
-    log_range(ex, "hot", ex->code.rw + hot, ex->translator.hot.at);
-    log_range(ex, "cold", ex->code.rw + cold + 8, ex->translator.cold.at);
+    const struct block_code *code = &block->code;
+    log_write(ex->log, LOG_OUT_ASM, "OUT: %08x [size=%u]\n", block->linear, code->bytes);
+    log_range(ex, "hot", code->entry_saved, code->hot_end);
+    log_range(ex, "cold", code->cold + sizeof(uint64_t), code->cold_end);
 }
 
 bool executor_translate(struct executor *ex, struct block *block)
@@ -61,7 +66,6 @@ bool executor_translate(struct executor *ex, struct block *block)
         return true;
     if (!translate_accepts(block) || block == ex->uncached)
         return false;
-    size_t hot = ex->code.hot, cold = ex->code.cold;
     if (!translate_block(&ex->translator, block)) {
         executor_flush(ex);
         code_cache_reset(&ex->code);
@@ -73,7 +77,7 @@ bool executor_translate(struct executor *ex, struct block *block)
     if (e->block == block)
         e->code = code_cache_executable(&ex->code, block->code.entry_saved);
     if (log_enabled(ex->log, LOG_OUT_ASM))
-        log_code(ex, block, hot, cold);
+        executor_log_code(ex, block);
     return true;
 }
 
@@ -140,6 +144,13 @@ bool executor_interpret(struct cpu *cpu, struct block *block, unsigned first, un
     return !leave && !block->dead;
 }
 
+// Lockstep runs a block up to its first instruction that may be executed only once.
+static unsigned last_step(const struct executor *ex, const struct block *block)
+{
+    unsigned stop = ex->translator.stop_at;
+    return stop < block->count ? stop : block->count;
+}
+
 static void step_begin(struct cpu *cpu, const struct block *block, unsigned index, uint64_t counter)
 {
     cpu->instructions = cpu->jit.target - counter - (block->count - index);
@@ -157,9 +168,9 @@ unsigned jit_step(struct cpu *cpu, struct block *block, unsigned index, uint64_t
     bool whole = executor_interpret(cpu, block, index, 1);
     unsigned next = index + 1;
     // Who asks for attention from within a block gets it at the block's end, as in the interpreter.
-    if (whole && next < block->count &&
+    if (whole && next < last_step(ex, block) &&
         UNLIKELY(atomic_load_explicit(&cpu->kicked, memory_order_relaxed))) {
-        executor_interpret(cpu, block, next, block->count - next);
+        executor_interpret(cpu, block, next, last_step(ex, block) - next);
         next = block->count;
     }
     if (!whole || next == block->count) {
@@ -174,8 +185,9 @@ unsigned jit_rest(struct cpu *cpu, struct block *block, unsigned index, uint64_t
 {
     struct executor *ex = cpu->executor;
     step_begin(cpu, block, index, counter);
-    if (index < block->count)
-        executor_interpret(cpu, block, index, block->count - index);
+    unsigned end = last_step(ex, block);
+    if (index < end)
+        executor_interpret(cpu, block, index, end - index);
     ex->look = block->stop;
     return 1;
 }

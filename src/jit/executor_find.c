@@ -5,7 +5,7 @@
 #include "base/disassemble.h"
 #include "cpu/mem.h"
 
-static void log_block(struct executor *ex, const struct block *block)
+void executor_log_block(struct executor *ex, const struct block *block)
 {
     log_write(ex->log, LOG_IN_ASM, "----------------\nIN: mode %05x\n", block->mode);
     for (unsigned i = 0; i < block->count; i++) {
@@ -27,7 +27,7 @@ static struct block *make_block(struct executor *ex, const uint8_t *host, uint32
                                       linear, max_insns, &cacheable);
     ex->stats.blocks_made++;
     if (log_enabled(ex->log, LOG_IN_ASM))
-        log_block(ex, block);
+        executor_log_block(ex, block);
     if (cacheable && keep)
         block_insert(ex->table, block);
     else

@@ -27,11 +27,20 @@ struct executor {
     struct translator translator;
     struct block_exit *link; // the exit that was left by, to be linked to the block that follows
     uint64_t link_drops;     // generation of the table at that time
+    struct lockstep *lockstep;
     bool look; // after a handler: pending events may have changed
 };
 
 // The block at CS:EIP: from the jump cache, the table, or made now. Raises what its fetch raises.
 struct block *executor_find(struct executor *ex);
+
+// -d in_asm and out_asm of one block.
+void executor_log_block(struct executor *ex, const struct block *block);
+void executor_log_code(struct executor *ex, const struct block *block);
+
+struct lockstep *lockstep_create(void);
+void lockstep_destroy(struct lockstep *ls);
+void lockstep_run(struct executor *ex, struct block *block);
 
 // Interprets n instructions of a block from number `first` on. True: nothing asked to leave before
 // the last of them.

@@ -32,6 +32,8 @@ static void compute_liveness(struct translator *t)
             live |= flags_live_at(t, next);
     }
     for (unsigned i = block->count; i-- > 0;) {
+        if (i + 1 == t->stop_at)
+            live = FLAGS_ARITH;
         const struct insn *insn = &block->insns[i];
         t->live[i + 1] = (uint16_t)live;
         live = insn_flags_needed(insn, live);
@@ -189,6 +191,17 @@ static void emit_slow_paths(struct translator *t)
     }
 }
 
+// Leaves before the present instruction, whose share of the count is given back.
+static void emit_stop(struct translator *t)
+{
+    const struct insn *insn = &t->block->insns[t->index];
+    flags_release(t, FLAGS_ARITH);
+    x64_rm(&t->hot, 0x8d | X64_W, HOST_COUNTER,
+           x64_at(HOST_COUNTER, (int32_t)(t->block->count - t->index)));
+    x64_mov_imm32(&t->hot, SCRATCH_ADDRESS, t->block->linear + insn->offset);
+    x64_jmp(&t->hot, t->stubs->leave_at);
+}
+
 bool translate_block(struct translator *t, struct block *block)
 {
     struct code_cache *cache = t->cache;
@@ -210,6 +223,10 @@ bool translate_block(struct translator *t, struct block *block)
     emit_entry(t);
     for (unsigned i = 0; i < block->count; i++) {
         t->index = i;
+        if (i == t->stop_at) {
+            emit_stop(t);
+            break;
+        }
         t->slow_opened = false;
         t->carry_at_hand = false;
         t->flags_before = t->live[i];
@@ -218,6 +235,9 @@ bool translate_block(struct translator *t, struct block *block)
     }
     emit_slow_paths(t);
     block->code.bytes = (uint32_t)(t->hot.at - hot) + (uint32_t)(t->cold.at - cold);
+    block->code.hot_end = t->hot.at;
+    block->code.cold = cold;
+    block->code.cold_end = t->cold.at;
     cache->hot = (size_t)(t->hot.at - cache->rw + 15) & ~(size_t)15;
     cache->cold = (size_t)(t->cold.at - cache->rw + 7) & ~(size_t)7;
     return true;

@@ -97,6 +97,8 @@ struct translator {
     struct cpu *cpu;
     struct code_cache *cache;
     const struct jit_stubs *stubs;
+    bool single;      // lockstep: a block leaves at its end, with all flags
+    unsigned stop_at; // ... or before this instruction
     bool counting; // -icount: blocks end exactly at cpu->jit.target
     uint32_t mode;
 

@@ -35,8 +35,8 @@ void emit_exit(struct translator *t, unsigned number, uint32_t linear)
 {
     struct block_exit *exit = &t->block->code.exits[number];
     struct x64 *a = &t->hot;
-    bool guard = !same_page(t, linear);
-    bool poll = is_backward(t, linear);
+    bool guard = !same_page(t, linear) && !t->single;
+    bool poll = is_backward(t, linear) && !t->single;
     unsigned live = flags_live_at(t, linear);
     if (guard || poll || t->counting)
         flags_release(t, live);
@@ -65,6 +65,10 @@ static void emit_indirect(struct translator *t)
 {
     struct x64 *a = &t->hot;
     const uint8_t *miss = t->stubs->leave_at;
+    if (t->single) {
+        x64_jmp(a, miss);
+        return;
+    }
     x64_rm(a, 0x83, 7, cpu_field(offsetof(struct cpu, kicked)));
     x64_imm(a, 0, 1);
     x64_jcc(a, X64_NE, miss);
