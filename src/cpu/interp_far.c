@@ -65,22 +65,20 @@ static void call_inner(struct cpu *cpu, const struct descriptor *gate, uint16_t 
 {
     unsigned dpl = descriptor_dpl(code);
     unsigned count = gate->high & 31;
-    uint32_t parameters[31];
     uint16_t ss;
     uint32_t esp;
     exception_inner_stack(cpu, dpl, &ss, &esp);
     struct segment segment = segment_check_stack(cpu, ss, dpl, EXC_TS);
-    struct stack_frame old;
-    frame_open(cpu, &old);
-    for (unsigned i = 0; i < count; i++)
-        parameters[i] = frame_pop(&old, size);
-
     struct stack_frame stack;
     frame_open_new(cpu, &stack, &segment, esp, false);
     frame_push(&stack, cpu->segs[SEG_SS].selector, size);
     frame_push(&stack, cpu->regs[REG_ESP], size);
-    while (count > 0)
-        frame_push(&stack, parameters[--count], size);
+    while (count > 0) {
+        struct stack_frame old;
+        frame_open(cpu, &old);
+        frame_skip(&old, --count * size);
+        frame_push(&stack, frame_pop(&old, size), size);
+    }
     push_return(&stack, size);
     segment_check_eip(cpu, descriptor_limit(code), offset);
     descriptor_set_accessed(cpu, code);
