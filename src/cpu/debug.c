@@ -118,15 +118,12 @@ void cpu_finish_step(struct cpu *cpu)
         cpu_kick(cpu);
 }
 
-// DR4 and DR5 are aliases of DR6 and DR7 unless CR4.DE makes them undefined. DR7.GD traps each
+// DR4 and DR5 are aliases of DR6 and DR7 (CR4.DE is checked before). DR7.GD traps each
 // access, also the handler's own until it clears DR7.GD: delivery does that.
 static unsigned debug_register(struct cpu *cpu, unsigned n)
 {
-    if (n == 4 || n == 5) {
-        if (cpu->cr4 & CR4_DE)
-            cpu_raise(cpu, EXC_UD);
+    if (n == 4 || n == 5)
         n += 2;
-    }
     if (cpu->dr[7] & DR7_GD) {
         cpu->dr[6] |= DR6_BD;
         cpu_raise(cpu, EXC_DB);

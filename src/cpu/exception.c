@@ -56,10 +56,13 @@ void cpu_raise_icebp(struct cpu *cpu)
 }
 
 // The EFLAGS image that is saved: RF is set for faults, so that the instruction's own breakpoint
-// does not hit again when it is restarted, but not for that breakpoint's #DB.
+// does not hit again when it is restarted, but not for that breakpoint's #DB. Software interrupts
+// have cleared it as they began.
 static uint32_t saved_eflags(const struct cpu *cpu, const struct cpu_exception *exc)
 {
     uint32_t eflags = cpu_get_eflags(cpu);
+    if (exc->is_int)
+        return eflags & ~FLAG_RF;
     if (!exc->is_trap && exc->vector != EXC_DB)
         return eflags | FLAG_RF;
     return cpu->debug_armed ? eflags : eflags & ~FLAG_RF;

@@ -189,15 +189,23 @@ void op_mov_C_R(struct cpu *cpu, const struct insn *insn)
     }
 }
 
+// DR4 and DR5 are undefined with CR4.DE at every privilege level.
+static void require_debug_register(struct cpu *cpu, unsigned n)
+{
+    if ((n & 6) == 4 && (cpu->cr4 & CR4_DE))
+        cpu_raise(cpu, EXC_UD);
+    require_cpl0(cpu);
+}
+
 void op_mov_R_D(struct cpu *cpu, const struct insn *insn)
 {
-    require_cpl0(cpu);
+    require_debug_register(cpu, insn->reg & 7);
     cpu->regs[insn->rm & 7] = debug_read_register(cpu, insn->reg & 7);
 }
 
 void op_mov_D_R(struct cpu *cpu, const struct insn *insn)
 {
-    require_cpl0(cpu);
+    require_debug_register(cpu, insn->reg & 7);
     debug_write_register(cpu, insn->reg & 7, cpu->regs[insn->rm & 7]);
 }
 
