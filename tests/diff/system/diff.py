@@ -97,7 +97,7 @@ def signature(mine, other):
             keys = sorted(k for k in set(mx) | set(my) if mx.get(k) != my.get(k))
             k = keys[0]
             value = lambda m: m[k].split("->")[1].strip() if k in m else "unchanged"
-            return "%s last=%s memory %s %s %s/%s" % (where, last, memory_place(int(k, 16)), k, value(mx), value(my))
+            return "%s %slast=%s memory %s %s %s/%s" % (where, "task " if len({fields(l).get("tr") for l in a if l[0] == "E"}) > 1 else "", last, memory_place(int(k, 16)), k, value(mx), value(my))
         return "%s after=%s %s / %s" % (where, last, x[:40], y[:40])
     return where + " length"
 
@@ -171,10 +171,18 @@ def show(image, machines, number, settings):
             print("  = " + row[0])
         else:
             base = fields(row[0])
+            if row[0][:1] == "M" or row[-1][:1] == "M":
+                break
             for machine, line in zip(machines, row):
                 marked = " ".join("**" + item if "=" in item and base.get(item.split("=")[0]) != item.split("=", 1)[1] else item
                                   for item in line.split()) if line is not row[0] else line
                 print("%-8s %s" % (machine.split("/")[-1][:8], marked))
+            if len(machines) > 1:
+                break
+    memory = [{line for line in block if line[:1] == "M"} for block in blocks]
+    for machine, rows in zip(machines, memory):
+        for line in sorted(rows - set.intersection(*memory) if len(machines) > 1 else rows):
+            print("%-8s %s" % (machine.split("/")[-1][:8], line))
 
 
 def minimise(image, machine, peer, number, settings):

@@ -191,10 +191,11 @@ static void gen_io_string(struct program *p)
     emit_mov(p, 6, random_address(p));
     emit_mov(p, 7, random_address(p));
     emit_mov(p, 1, 1 + below(p, 3));
-    emit_mov(p, 2, 0x21 + below(p, 2) * 0x5f);
+    bool in = chance(p, 50); // INSB from the interrupt mask register, OUTSB to the POST port
+    emit_mov(p, 2, in ? 0x21 : 0x80);
     if (chance(p, 60))
         emit8(p, 0xf3);
-    emit8(p, chance(p, 50) ? 0x6c : 0x6e); // INSB of the mask register; OUTSB to a POST port
+    emit8(p, in ? 0x6c : 0x6e);
 }
 
 static void gen_bound(struct program *p)
@@ -224,6 +225,8 @@ static void gen_popf(struct program *p)
         image &= ~0x4000u;
     if (!has(p, F_AC))
         image &= ~0x40000u;
+    if (!(ctx.dr7 & 0xff))
+        image &= ~0x10000u;
     emit_push(p, image, size);
     emit_size(p, chance(p, 95) ? size : 6 - size);
     emit8(p, 0x9d);
@@ -278,13 +281,13 @@ static void gen_undefined(struct program *p)
 
 static void gen_near_jump(struct program *p)
 {
-    static const uint32_t targets[] = {0xffff, 0x8000, 0x7fff, 0x12345678, 0xfffff000, 0x10000};
+    static const uint32_t targets[] = {0xffff, 0x8000, 0x7fff, 0xf678, 0xfffff000, 0x10000};
     unsigned size = random_size(p);
     emit_mov_size(p, 0, targets[below(p, 6)] + below(p, 4), size);
     if (!p->is32 || p->paging != PAGING_OFF || size == 2) {
         emit_size(p, size);
         emit8(p, 0xff);
-        emit8(p, 0xd0 + below(p, 2) * 0x10);
+        emit8(p, 0xe0);
     }
 }
 

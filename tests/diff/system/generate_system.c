@@ -187,7 +187,7 @@ static void gen_iret(struct program *p)
         image &= ~0x40000u;
     if (has(p, F_DEBUG) && chance(p, 15))
         image |= 0x100;
-    if (!has(p, F_DEBUG))
+    if (!(ctx.dr7 & 0xff))
         image &= ~0x10000u;
     bool to_v86 = p->mode == MODE_PROTECTED && chance(p, 12) && has(p, F_V86);
     if (to_v86) {
@@ -234,7 +234,8 @@ static void gen_table_register(struct program *p)
         emit8(p, 0x00);
         emit8(p, 0xc0 | (r == 2 || !has(p, F_TASK) ? 2 : 3) << 3);
     } else if (r < 6) { // SGDT, SIDT
-        emit_memory(p, random_size(p), 0x0f01, r & 1, random_address(p));
+        uint32_t at = ((random_address(p) + p->data_base) & ~15u) - p->data_base; // not across pages
+        emit_memory(p, random_size(p), 0x0f01, r & 1, at);
     } else { // LGDT, LIDT of what is loaded already, sometimes with another limit
         unsigned which = r & 1;
         const uint32_t *now = which ? ctx.idtr : ctx.gdtr;
@@ -384,10 +385,10 @@ static void gen_privileged(struct program *p)
         emit_memory(p, 1, 0x0f01, 7, random_address(p)); // INVLPG
         break;
     case 3:
+        if (p->cpl == 0 || !(ctx.cr4 & 4))
+            break;
         emit8(p, 0x0f);
-        emit8(p, 0x31); // RDTSC, its value thrown away
-        emit_mov_size(p, 0, 0, 4);
-        emit_mov_size(p, 2, 0, 4);
+        emit8(p, 0x31); // RDTSC where it is not allowed
         break;
     case 4:
         emit8(p, 0x0f);

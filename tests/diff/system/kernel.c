@@ -265,19 +265,25 @@ static bool resume(const struct program *p)
     unsigned op = op_at(p, linear_eip(p));
     if (op >= p->ops)
         return false;
+    // RF matters only where breakpoints are set; QEMU does not set it.
+    if (!(ctx.dr7 & 0xff) || (params.flags_mask & 0x10000))
+        ctx.eflags &= ~0x10000u;
     if (ctx.vec == 1 && (ctx.dr6 & 15) != 0)
         ctx.eflags |= 0x10000;
-    if (params.flags_mask & 0x10000)
-        ctx.eflags = ctx.vec == 1 ? ctx.eflags | 0x10000 : ctx.eflags & ~0x10000u;
     if (!is_trap(ctx.vec))
         ctx.eip += p->at[op + 1] - linear_eip(p);
     ctx.dr6 = 0xffff0ff0;
     return true;
 }
 
-// CR2 when either half of an operand may be read first.
+// Takes out what the manual leaves open: CR2 when either half of an operand may be read first, DR6 bits of breakpoints
+// that are not enabled.
 static void normalise(const struct program *p)
 {
+    for (unsigned i = 0; i < 4; i++) {
+        if (!(ctx.dr7 >> 2 * i & 3))
+            ctx.dr6 &= ~(1u << i);
+    }
     unsigned op = op_at(p, linear_eip(p));
     if (ctx.vec == 14 && op < p->ops && op_is_unordered(p->op[op]))
         ctx.cr2 &= ~15u;

@@ -289,6 +289,8 @@ static void setup_idt(struct program *p)
         // Virtual-8086 mode with VME uses these.
         for (unsigned i = 0; i < IDT_COUNT; i++)
             put32(i * 4, (AREA >> 4) << 16 | (random_pad(p) - AREA));
+        put32(PADS + 63 * 4, 0x07cc07f4); // HLT ends a program whose exit was redirected
+        put32(EXIT_VECTOR * 4, (AREA >> 4) << 16 | (PADS + 63 * 4 - AREA));
     }
 }
 
@@ -305,7 +307,7 @@ static uint32_t random_eflags(struct program *p)
     flags |= chance(p, 40) ? 0x200 : 0;
     if (has(p, F_DEBUG)) {
         flags |= chance(p, 12) ? 0x100 : 0;
-        flags |= chance(p, 10) ? 0x10000 : 0;
+        flags |= chance(p, 10) && (ctx.dr7 & 0xff) ? 0x10000 : 0;
     }
     flags |= chance(p, 15) && has(p, F_TASK) ? 0x4000 : 0;
     flags |= chance(p, 15) && has(p, F_AC) ? 0x40000 : 0;
@@ -525,8 +527,9 @@ static void setup_control(struct program *p)
         ctx.cr4 |= 2;
     ctx.dr6 = 0xffff0ff0;
     ctx.dr7 = 0x400;
-    if (has(p, F_NX))
-        write_msr(0xc0000080u, chance(p, 60) ? 0x800 : 0);
+    write_msr(0xc0000080u, has(p, F_NX) && chance(p, 60) ? 0x800 : 0);
+    __asm__ volatile("wrmsr" ::"c"(0x277), "a"(0x00070406), "d"(0x00070406)); // PAT as after reset
+    __asm__ volatile("fninit");
     write_msr(0x174, chance(p, 80) ? (G_CODE32 << 3) : below(p, 4));
     write_msr(0x175, stack_top(0));
     write_msr(0x176, random_pad(p));
@@ -536,9 +539,10 @@ static void setup_debug(struct program *p)
 {
     static const uint32_t targets[] = {DATA + 0xffc, DATA + 0x1000, DATA + 0x10, STACKS + 0xfe0,
                                        STACKS + 0x3d8, CODE + 0xff0, CODE + 0x1000, CODE + 0x1008};
-    uint32_t dr[4];
+    uint32_t dr[4] = {0};
     uint32_t dr7 = 0x400;
-    for (unsigned i = 0; i < 4; i++) {
+    unsigned count = has(p, F_DEBUG) && chance(p, 15) ? 4 : 0;
+    for (unsigned i = 0; i < count; i++) {
         uint32_t target = targets[below(p, 8)];
         if (target >= STACKS && target < GDT && !has(p, F_STACK_BREAK))
             target = DATA + 0x14;
@@ -557,8 +561,10 @@ static void setup_debug(struct program *p)
         if (chance(p, 40))
             dr7 |= 1u << (i * 2 + below(p, 2));
     }
-    dr7 |= chance(p, 20) ? 0x2000 : 0;
-    dr7 |= chance(p, 30) ? 0x300 : 0;
+    if (count) {
+        dr7 |= chance(p, 20) ? 0x2000 : 0;
+        dr7 |= chance(p, 30) ? 0x300 : 0;
+    }
     __asm__ volatile("mov %0, %%dr0; mov %1, %%dr1; mov %2, %%dr2; mov %3, %%dr3" ::"r"(dr[0]),
                      "r"(dr[1]), "r"(dr[2]), "r"(dr[3]));
     ctx.dr7 = p->mode == MODE_REAL ? dr7 & ~0x2000u : dr7;
@@ -622,19 +628,18 @@ void setup_program(struct program *p)
     fill_dwords(STACKS, 0, 0x1000);
     setup_gdt(p);
     setup_idt(p);
+    setup_control(p);
+    setup_debug(p);
     fill_dwords(TSS_A, 0, 0x400);
     setup_tss_main(p);
     setup_tss32(p, TSS_A);
     setup_tss32(p, TSS_B);
     setup_tss16(p, TSS_C);
     setup_tss_df(p);
-    setup_control(p);
     if (p->paging == PAGING_PAE)
         setup_pae(p);
     else
         setup_two_level(p);
-    if (has(p, F_DEBUG) && chance(p, 15))
-        setup_debug(p);
     setup_segments(p);
     ctx.eflags = random_eflags(p);
     if (p->mode == MODE_V86) {
