@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Lockstep: each block is interpreted first, with the pages it stores to kept as they were; then
-// everything is put back and the translated block runs; registers, flags, FPU, exceptions and those
-// pages must be equal. What may be done once only (ports, device registers, clocks, mode changes,
-// plugin calls, repeated strings) is interpreted alone. A store of translated code to a page that
-// the interpreter did not store to is not seen.
+// Lockstep: each block is interpreted first, with the memory it stores to kept as it was; then
+// everything is put back and the translated block runs; registers, flags, FPU, exceptions and that
+// memory must be equal. What may be done once only (ports, device registers, clocks, mode changes,
+// plugin calls, repeated strings) is interpreted alone. A store of translated code far from all that
+// the interpreter stored to is not seen.
 #include <stdlib.h>
 
 #include "base/disassemble.h"
@@ -11,11 +11,13 @@
 #include "cpu/mem.h"
 #include "jit/executor_internal.h"
 
-#define LOCKSTEP_PAGES 80u // a block of 64 instructions can touch more only by mistake
+#define LINE_BYTES 128u
+#define LINE_COUNT 256u // 64 instructions rarely need more
 
-struct touched_page {
+// Memory around a store.
+struct touched_line {
     uint8_t *host;
-    uint8_t before[PAGE_SIZE], after[PAGE_SIZE];
+    uint8_t before[LINE_BYTES], after[LINE_BYTES];
 };
 
 // What a run of a block leaves behind.
@@ -32,7 +34,8 @@ struct lockstep {
     unsigned count;
     struct outcome start, expected, got;
     uint32_t flags_result, flags_aux;
-    struct touched_page pages[LOCKSTEP_PAGES];
+    bool fpu; // the block has such instructions
+    struct touched_line lines[LINE_COUNT];
 };
 
 struct lockstep *lockstep_create(void)
@@ -45,18 +48,18 @@ void lockstep_destroy(struct lockstep *ls)
     free(ls);
 }
 
-static void keep_page(struct lockstep *ls, uint8_t *host)
+static void keep_line(struct lockstep *ls, uint8_t *host)
 {
     for (unsigned i = 0; i < ls->count; i++)
-        if (ls->pages[i].host == host)
+        if (ls->lines[i].host == host)
             return;
-    if (ls->count == LOCKSTEP_PAGES) {
+    if (ls->count == LINE_COUNT) {
         ls->overflow = true;
         return;
     }
-    struct touched_page *page = &ls->pages[ls->count++];
-    page->host = host;
-    memcpy(page->before, host, PAGE_SIZE);
+    struct touched_line *line = &ls->lines[ls->count++];
+    line->host = host;
+    memcpy(line->before, host, LINE_BYTES);
 }
 
 static void see_byte(struct cpu *cpu, struct lockstep *ls, bool is_store, uint32_t linear)
@@ -70,7 +73,7 @@ static void see_byte(struct cpu *cpu, struct lockstep *ls, bool is_store, uint32
     if (page.is_mmio || (!is_store && !page.read) || (is_store && !page.write))
         ls->impure = true;
     else if (is_store)
-        keep_page(ls, page.write);
+        keep_line(ls, page.write + (physical & (PAGE_SIZE - LINE_BYTES)));
 }
 
 static void observe(struct cpu *cpu, bool is_store, bool done, uint32_t linear, uint64_t value,
@@ -80,11 +83,11 @@ static void observe(struct cpu *cpu, bool is_store, bool done, uint32_t linear, 
     if (done)
         return;
     see_byte(cpu, ls, is_store, linear);
-    if (((linear ^ (linear + size - 1)) & PAGE_MASK) != 0)
+    if (((linear ^ (linear + size - 1)) & ~(LINE_BYTES - 1)) != 0)
         see_byte(cpu, ls, is_store, linear + size - 1);
 }
 
-static void take_outcome(const struct cpu *cpu, bool faulted, struct outcome *out)
+static void take_outcome(const struct cpu *cpu, bool faulted, bool fpu, struct outcome *out)
 {
     out->faulted = faulted;
     out->raised = cpu->raised;
@@ -94,12 +97,13 @@ static void take_outcome(const struct cpu *cpu, bool faulted, struct outcome *ou
     out->eflags = cpu_get_eflags(cpu);
     out->cr2 = cpu->cr2;
     out->instructions = cpu->instructions;
-    out->fpu = cpu->fpu;
+    if (fpu)
+        out->fpu = cpu->fpu;
 }
 
 static void save_start(struct lockstep *ls, const struct cpu *cpu)
 {
-    take_outcome(cpu, false, &ls->start);
+    take_outcome(cpu, false, ls->fpu, &ls->start);
     ls->flags_result = cpu->flags_result;
     ls->flags_aux = cpu->flags_aux;
     ls->impure = ls->overflow = false;
@@ -117,11 +121,12 @@ static void restore_start(struct lockstep *ls, struct cpu *cpu)
     cpu->flags_aux = ls->flags_aux;
     cpu->cr2 = start->cr2;
     cpu->instructions = start->instructions;
-    cpu->fpu = start->fpu;
+    if (ls->fpu)
+        cpu->fpu = start->fpu;
     for (unsigned i = 0; i < ls->count; i++) {
-        struct touched_page *page = &ls->pages[i];
-        memcpy(page->after, page->host, PAGE_SIZE);
-        memcpy(page->host, page->before, PAGE_SIZE);
+        struct touched_line *line = &ls->lines[i];
+        memcpy(line->after, line->host, LINE_BYTES);
+        memcpy(line->host, line->before, LINE_BYTES);
     }
 }
 
@@ -186,10 +191,10 @@ static const char *difference(const struct lockstep *ls)
         return "flags";
     if (a->instructions != b->instructions)
         return "instruction count";
-    if (!fpu_equal(&a->fpu, &b->fpu))
+    if (ls->fpu && !fpu_equal(&a->fpu, &b->fpu))
         return "FPU";
     for (unsigned i = 0; i < ls->count; i++)
-        if (memcmp(ls->pages[i].after, ls->pages[i].host, PAGE_SIZE) != 0)
+        if (memcmp(ls->lines[i].after, ls->lines[i].host, LINE_BYTES) != 0)
             return "memory";
     return NULL;
 }
@@ -217,10 +222,10 @@ static void report(struct executor *ex, const struct block *block, const char *w
     print_outcome(out, "interpreted", &ls->expected);
     print_outcome(out, "translated", &ls->got);
     for (unsigned i = 0; i < ls->count; i++)
-        for (unsigned n = 0; n < PAGE_SIZE; n++)
-            if (ls->pages[i].after[n] != ls->pages[i].host[n])
-                fprintf(out, "memory page %u + %03x: interpreted %02x, translated %02x\n", i, n,
-                        ls->pages[i].after[n], ls->pages[i].host[n]);
+        for (unsigned n = 0; n < LINE_BYTES; n++)
+            if (ls->lines[i].after[n] != ls->lines[i].host[n])
+                fprintf(out, "memory line %u + %02x: interpreted %02x, translated %02x\n", i, n,
+                        ls->lines[i].after[n], ls->lines[i].host[n]);
     ex->log->mask |= LOG_IN_ASM | LOG_OUT_ASM;
     executor_log_block(ex, block);
     executor_log_code(ex, block);
@@ -236,11 +241,15 @@ static bool insn_is_once(const struct insn *insn)
 }
 
 // Instructions from the start that may run twice.
-static unsigned comparable(const struct block *block)
+static unsigned comparable(const struct block *block, bool *fpu)
 {
     unsigned n = 0;
-    while (n < block->count && !insn_is_once(&block->insns[n]))
+    *fpu = false;
+    while (n < block->count && !insn_is_once(&block->insns[n])) {
+        if (opcode_rows[block->insns[n].row].attributes & (ATTR_FPU | ATTR_MMX | ATTR_SSE))
+            *fpu = true;
         n++;
+    }
     return n;
 }
 
@@ -260,7 +269,7 @@ void lockstep_run(struct executor *ex, struct block *block)
 {
     struct cpu *cpu = ex->cpu;
     struct lockstep *ls = ex->lockstep;
-    unsigned n = comparable(block);
+    unsigned n = comparable(block, &ls->fpu);
     ex->look = block->stop;
     ex->translator.stop_at = n;
     if (n == 0 || !executor_translate(ex, block)) {
@@ -271,12 +280,12 @@ void lockstep_run(struct executor *ex, struct block *block)
     uint32_t kicked = atomic_exchange(&cpu->kicked, 0);
     save_start(ls, cpu);
     bool faulted = interpret(ex, block, n);
-    take_outcome(cpu, faulted, &ls->expected);
+    take_outcome(cpu, faulted, ls->fpu, &ls->expected);
     if (!ls->impure && !ls->overflow && !block->dead) {
         restore_start(ls, cpu);
         cpu->jit.target = UINT64_MAX;
         faulted = run_code(ex, block);
-        take_outcome(cpu, faulted, &ls->got);
+        take_outcome(cpu, faulted, ls->fpu, &ls->got);
         const char *what = difference(ls);
         ex->stats.compared++;
         if (UNLIKELY(what != NULL)) {

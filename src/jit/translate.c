@@ -22,7 +22,8 @@ static void compute_liveness(struct translator *t)
     const struct insn *last = &block->insns[block->count - 1];
     const struct opcode_row *row = &opcode_rows[last->row];
     uint32_t next = block->linear + last->offset + last->length;
-    bool ends = row->attributes & (ATTR_BRANCH | ATTR_STOP);
+    bool ends =
+        (row->attributes & (ATTR_BRANCH | ATTR_STOP)) && !insn_is_native_stop(t, last);
     if (!ends && !(last->prefixes & (INSN_REP | INSN_REPNE)))
         live = flags_live_at(t, next);
     else if (row->operand[0] == OPND_Jb || row->operand[0] == OPND_Jz) {

@@ -110,6 +110,7 @@ struct translator {
     bool flags_host, flags_saved;       // where they are valid
     unsigned flags_saved_mask;
     bool carry_at_hand; // the present instruction saved CF, and SCRATCH_B still has it
+    bool shadow; // STI: who leaves by the exit being emitted has one more instruction to run
     bool fpu; // the host's FPU holds the guest's state
     struct slow_path slow[BLOCK_MAX_INSNS];
     unsigned slow_count;
@@ -215,6 +216,11 @@ bool translate_0f(struct translator *t, const struct insn *insn);
 bool translate_string(struct translator *t, const struct insn *insn);
 bool translate_stack(struct translator *t, const struct insn *insn);
 bool translate_fpu(struct translator *t, const struct insn *insn);
+bool translate_system(struct translator *t, const struct insn *insn);
+// Those that may make an interrupt possible: ends the block.
+bool translate_stop(struct translator *t, const struct insn *insn);
+bool insn_is_native_stop(const struct translator *t, const struct insn *insn);
+bool push_register(struct translator *t, unsigned reg);
 // Ends the block; false: use the handler and leave.
 bool translate_branch(struct translator *t, const struct insn *insn);
 // Jumps to `linear`, from where the block is left by exits[number].

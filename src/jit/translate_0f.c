@@ -42,8 +42,9 @@ static bool translate_setcc(struct translator *t, const struct insn *insn, unsig
     }
     if (!segment_is_native(t, insn->segment, ACCESS_WRITE) || insn->address_size != 4)
         return false;
+    // The slow path reads the flags again. Saving them leaves them in place, and uses SCRATCH_B.
+    flags_release(t, t->flags_before);
     x64_rr(&t->hot, opcode | X64_0F | X64_BYTE_RM, 0, SCRATCH_B);
-    // The slow path reads the flags again.
     if (!emit_operand(t, ACCESS_WRITE, 1, false, t->flags_before, &operand))
         return false;
     emit_op(t, 0x88 | X64_BYTE, SCRATCH_B, &operand);
@@ -165,6 +166,9 @@ bool translate_0f(struct translator *t, const struct insn *insn)
     case 0x1e:
     case 0x1f:
         return insn->handler == op_nop || insn->handler == sse_prefetch;
+    case 0xa0:
+    case 0xa8:
+        return translate_system(t, insn);
     case 0xa3:
     case 0xab:
     case 0xb3:

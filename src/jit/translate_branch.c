@@ -24,6 +24,10 @@ static uint8_t *emit_exit_stub(struct translator *t, unsigned number, unsigned l
     uint8_t *start = t->cold.at;
     if (!t->flags_saved)
         translate_emit_save(&t->cold, live);
+    if (t->shadow) {
+        x64_rm(&t->cold, 0xc6, 0, cpu_field(offsetof(struct cpu, interrupt_shadow)));
+        x64_imm(&t->cold, 1, 1);
+    }
     x64_mov_imm32(&t->cold, X64_R8, number);
     x64_rip(&t->cold, 0x8d | X64_W, X64_R9, t->header, 0);
     x64_jmp(&t->cold, t->stubs->leave_direct);
@@ -197,7 +201,9 @@ static bool translate_ret(struct translator *t, const struct insn *insn)
 bool translate_branch(struct translator *t, const struct insn *insn)
 {
     const struct opcode_row *row = &opcode_rows[insn->row];
-    if ((row->attributes & ATTR_STOP) || insn->operand_size != 4 || insn->row == OPCODE_INVALID)
+    if (row->attributes & ATTR_STOP)
+        return translate_stop(t, insn);
+    if (insn->operand_size != 4 || insn->row == OPCODE_INVALID)
         return false;
     if (row->attributes & ATTR_COND)
         return translate_jcc(t, insn, row->opcode & 15);

@@ -345,7 +345,7 @@ bool translate_integer(struct translator *t, const struct insn *insn)
     unsigned opcode = opcode_rows[insn->row].opcode; // of a row with a register: the first one
     unsigned size = insn->operand_size;
     if (opcode < 0x40)
-        return (opcode & 7) < 6 && translate_alu(t, insn, opcode);
+        return (opcode & 7) < 6 ? translate_alu(t, insn, opcode) : translate_system(t, insn);
     switch (opcode) {
     case 0x40:
     case 0x48:

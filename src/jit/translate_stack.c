@@ -15,7 +15,7 @@ static void close_push(struct translator *t)
     x64_rr(&t->hot, 0x89, SCRATCH_ADDRESS, X64_R15);
 }
 
-static bool push_register(struct translator *t, unsigned reg)
+bool push_register(struct translator *t, unsigned reg)
 {
     struct x64_memory slot = open_push(t);
     x64_rm(&t->hot, 0x89, reg, slot);
@@ -63,6 +63,8 @@ bool translate_stack(struct translator *t, const struct insn *insn)
 {
     if (!stack_is_native(t) || insn->operand_size != 4)
         return false;
+    if (translate_system(t, insn))
+        return true;
     switch (opcode_rows[insn->row].opcode) {
     case 0x50:
         return push_register(t, host_reg(insn->rm));
