@@ -74,10 +74,10 @@ void exception_deliver_real(struct cpu *cpu, unsigned vector, uint32_t base, uin
     uint32_t entry = (uint32_t)mem_read_linear(cpu, base + vector * 4, 4, cpu->is_user);
     struct stack_frame stack;
     frame_open(cpu, &stack);
+    segment_check_eip(cpu, cpu->segs[SEG_CS].limit, entry & 0xffff);
     frame_push(&stack, flags & 0xffff, 2);
     frame_push(&stack, cpu->segs[SEG_CS].selector, 2);
     frame_push(&stack, cpu->eip & 0xffff, 2);
-    segment_check_eip(cpu, cpu->segs[SEG_CS].limit, entry & 0xffff);
     frame_commit_esp(&stack);
     segment_set_real(cpu, SEG_CS, (uint16_t)(entry >> 16), cpu_is_v86(cpu));
     cpu->eip = entry & 0xffff;
@@ -159,6 +159,7 @@ static void deliver_inner(struct cpu *cpu, const struct cpu_exception *exc,
     uint32_t esp;
     exception_inner_stack(cpu, dpl, &ss, &esp);
     struct segment segment = segment_check_stack(cpu, ss, dpl, EXC_TS);
+    segment_check_eip(cpu, descriptor_limit(&target->code), target->eip);
     struct stack_frame stack;
     frame_open_new(cpu, &stack, &segment, esp, false);
     if (from_v86) {
@@ -168,7 +169,6 @@ static void deliver_inner(struct cpu *cpu, const struct cpu_exception *exc,
     frame_push(&stack, cpu->segs[SEG_SS].selector, target->size);
     frame_push(&stack, cpu->regs[REG_ESP], target->size);
     push_return(&stack, exc, target, saved_eflags(cpu, exc));
-    segment_check_eip(cpu, descriptor_limit(&target->code), target->eip);
     descriptor_set_accessed(cpu, &target->code);
 
     enter_handler(cpu, target, dpl);
@@ -184,8 +184,8 @@ static void deliver_same_level(struct cpu *cpu, const struct cpu_exception *exc,
 {
     struct stack_frame stack;
     frame_open(cpu, &stack);
-    push_return(&stack, exc, target, saved_eflags(cpu, exc));
     segment_check_eip(cpu, descriptor_limit(&target->code), target->eip);
+    push_return(&stack, exc, target, saved_eflags(cpu, exc));
     descriptor_set_accessed(cpu, &target->code);
     frame_commit_esp(&stack);
     enter_handler(cpu, target, cpu->cpl);

@@ -21,11 +21,11 @@ static void far_real(struct cpu *cpu, uint16_t selector, uint32_t offset, unsign
 {
     struct stack_frame stack;
     frame_open(cpu, &stack);
-    if (is_call)
-        push_return(&stack, size);
     segment_check_eip(cpu, cpu->segs[SEG_CS].limit, offset);
-    if (is_call)
+    if (is_call) {
+        push_return(&stack, size);
         frame_commit_esp(&stack);
+    }
     segment_set_real(cpu, SEG_CS, selector, cpu_is_v86(cpu));
     cpu->eip = offset;
 }
@@ -36,9 +36,9 @@ static void far_same_level(struct cpu *cpu, uint16_t selector, struct descriptor
 {
     struct stack_frame stack;
     frame_open(cpu, &stack);
+    segment_check_eip(cpu, descriptor_limit(desc), offset);
     if (is_call)
         push_return(&stack, size);
-    segment_check_eip(cpu, descriptor_limit(desc), offset);
     descriptor_set_accessed(cpu, desc);
     if (is_call)
         frame_commit_esp(&stack);
@@ -69,6 +69,7 @@ static void call_inner(struct cpu *cpu, const struct descriptor *gate, uint16_t 
     uint32_t esp;
     exception_inner_stack(cpu, dpl, &ss, &esp);
     struct segment segment = segment_check_stack(cpu, ss, dpl, EXC_TS);
+    segment_check_eip(cpu, descriptor_limit(code), offset);
     struct stack_frame stack;
     frame_open_new(cpu, &stack, &segment, esp, false);
     frame_push(&stack, cpu->segs[SEG_SS].selector, size);
@@ -80,7 +81,6 @@ static void call_inner(struct cpu *cpu, const struct descriptor *gate, uint16_t 
         frame_push(&stack, frame_pop(&old, size), size);
     }
     push_return(&stack, size);
-    segment_check_eip(cpu, descriptor_limit(code), offset);
     descriptor_set_accessed(cpu, code);
     segment_load_code(cpu, selector, code, dpl, offset);
     frame_commit(&stack);
