@@ -78,6 +78,8 @@ def signature(mine, other):
     start = fields(mine[0]) if mine and mine[0].startswith("P") else {}
     where = "mode=%s paging=%s" % (start.get("mode"), start.get("paging"))
     last = "start"
+    task = "task " if len({fields(l).get("tr") for l in a if l[0] == "E"} - {"0000", None}) > 1 else ""
+    where += " " + task.strip() if task else ""
     for x, y in zip(a, b):
         if x == y:
             last = fields(x).get("op", last)
@@ -97,7 +99,7 @@ def signature(mine, other):
             keys = sorted(k for k in set(mx) | set(my) if mx.get(k) != my.get(k))
             k = keys[0]
             value = lambda m: m[k].split("->")[1].strip() if k in m else "unchanged"
-            return "%s %slast=%s memory %s %s %s/%s" % (where, "task " if len({fields(l).get("tr") for l in a if l[0] == "E"}) > 1 else "", last, memory_place(int(k, 16)), k, value(mx), value(my))
+            return "%s last=%s memory %s %s %s/%s" % (where, last, memory_place(int(k, 16)), k, value(mx), value(my))
         return "%s after=%s %s / %s" % (where, last, x[:40], y[:40])
     return where + " length"
 

@@ -227,6 +227,8 @@ static void gen_popf(struct program *p)
         image &= ~0x40000u;
     if (!(ctx.dr7 & 0xff))
         image &= ~0x10000u;
+    if ((image & 0x180000) == 0x180000)
+        image &= ~0x100000u;
     emit_push(p, image, size);
     emit_size(p, chance(p, 95) ? size : 6 - size);
     emit8(p, 0x9d);

@@ -202,7 +202,7 @@ static void gen_iret(struct program *p)
     }
     if (!to_v86 && chance(p, 95))
         image &= ~0x20000u;
-    if (!has(p, F_VME))
+    if (!has(p, F_VME) || (image & 0x180000) == 0x180000)
         image &= ~0x180000u;
     emit_push(p, image, size);
     emit_push(p, cs, size);
@@ -234,7 +234,8 @@ static void gen_table_register(struct program *p)
         emit8(p, 0x00);
         emit8(p, 0xc0 | (r == 2 || !has(p, F_TASK) ? 2 : 3) << 3);
     } else if (r < 6) { // SGDT, SIDT
-        uint32_t at = ((random_address(p) + p->data_base) & ~15u) - p->data_base; // not across pages
+        // Not across pages, both parts aligned: which of them is written before a fault is open.
+        uint32_t at = (((random_address(p) + p->data_base) & ~15u) | 2) - p->data_base;
         emit_memory(p, random_size(p), 0x0f01, r & 1, at);
     } else { // LGDT, LIDT of what is loaded already, sometimes with another limit
         unsigned which = r & 1;

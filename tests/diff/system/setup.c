@@ -313,8 +313,8 @@ static uint32_t random_eflags(struct program *p)
     flags |= chance(p, 15) && has(p, F_AC) ? 0x40000 : 0;
     flags |= chance(p, 20) ? 0x200000 : 0;
     if (has(p, F_VME)) {
-        flags |= chance(p, 20) ? 0x80000 : 0;
-        flags |= chance(p, 10) ? 0x100000 : 0;
+        uint32_t r = below(p, 10); // not VIF and VIP: a pending virtual interrupt that nobody took
+        flags |= r < 2 ? 0x80000 : r == 2 ? 0x100000 : 0;
     }
     return flags;
 }
@@ -538,7 +538,7 @@ static void setup_control(struct program *p)
 static void setup_debug(struct program *p)
 {
     static const uint32_t targets[] = {DATA + 0xffc, DATA + 0x1000, DATA + 0x10, STACKS + 0xfe0,
-                                       STACKS + 0x3d8, CODE + 0xff0, CODE + 0x1000, CODE + 0x1008};
+                                       STACKS + 0xfa8, CODE + 0xff0, CODE + 0x1000, CODE + 0x1008};
     uint32_t dr[4] = {0};
     uint32_t dr7 = 0x400;
     unsigned count = has(p, F_DEBUG) && chance(p, 15) ? 4 : 0;

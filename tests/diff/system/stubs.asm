@@ -259,6 +259,10 @@ run_real:
     mov edi, LOW + (low_context - low_image)
     mov ecx, ctx_size / 4
     rep movsd
+    mov eax, [ctx.cr2]
+    mov cr2, eax
+    mov eax, [ctx.cr3]
+    mov cr3, eax
     mov eax, [ctx.dr6]
     mov dr6, eax
     mov eax, [ctx.cr4]
