@@ -416,6 +416,9 @@ bool kernel_discover(struct kernel_layout *k, CPUArchState *cpu, bool scan)
         return true;
     if (!(cpu_get_register(cpu, EMU_CR0) & 0x80000000))
         return false;
+    // What was found while the kernel was still starting may be a list of something else.
+    if (scan)
+        *k = (struct kernel_layout){0};
     if (!k->init_comm && !(scan && find_swapper(k, cpu)))
         return false;
     uint32_t *comms = calloc(MAX_TASKS, sizeof *comms);

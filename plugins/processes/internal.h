@@ -24,8 +24,8 @@ struct kernel_layout {
 
 bool kernel_read(const struct kernel_layout *k, uint32_t vaddr, void *buffer, size_t length);
 uint32_t kernel_read32(const struct kernel_layout *k, uint32_t vaddr); /* 0: not readable */
-/* Finds what is missing. True: all is known. Cheap when nothing of a Linux is there yet but `scan`
- * is false. */
+/* Finds what is missing. True: all is known. `scan`: from the beginning, with a search of all memory
+ * for the idle task. */
 bool kernel_discover(struct kernel_layout *k, CPUArchState *cpu, bool scan);
 bool kernel_comm_valid(const char comm[16]);
 bool kernel_find_threads(struct kernel_layout *k, uint32_t leader, uint32_t thread);

@@ -31,7 +31,7 @@ const struct plugin_option plugin_options[] = {
     {"log", "FILE", "print start, exec and exit of tasks there; - is the monitor"},
     {NULL, NULL, NULL}};
 
-enum { BUCKETS = 1024, SCAN_INTERVAL = 20 * 1000 * 1000 };
+enum { BUCKETS = 1024, SCAN_INTERVAL = 50 * 1000 * 1000 };
 
 struct known_task {
     struct known_task *next;
