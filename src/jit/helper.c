@@ -191,11 +191,9 @@ void helper_registry_clear(struct helper_registry *registry)
     helper_free_list(&registry->first);
 }
 
-struct JitBuffer *helper_buffer_create(struct helper_registry *registry, void *owner,
-                                       unsigned fields, size_t capacity,
-                                       void (*flush)(void *opaque, const uint64_t *records,
-                                                     size_t count),
-                                       void *opaque)
+struct JitBuffer *helper_buffer_create(
+    struct helper_registry *registry, void *owner, unsigned fields, size_t capacity,
+    void (*flush)(void *opaque, const uint64_t *records, size_t count), void *opaque)
 {
     struct JitBuffer *b = xcalloc(1, sizeof *b);
     b->records = xcalloc(capacity * fields, sizeof *b->records);

@@ -59,11 +59,9 @@ bool helper_drop_owner(struct helper_registry *registry, void *owner);
 void helper_free_retired(struct helper_registry *registry);
 
 // Buffers for HOOK_RECORD.
-struct JitBuffer *helper_buffer_create(struct helper_registry *registry, void *owner,
-                                       unsigned fields, size_t capacity,
-                                       void (*flush)(void *opaque, const uint64_t *records,
-                                                     size_t count),
-                                       void *opaque);
+struct JitBuffer *helper_buffer_create(
+    struct helper_registry *registry, void *owner, unsigned fields, size_t capacity,
+    void (*flush)(void *opaque, const uint64_t *records, size_t count), void *opaque);
 // False when the buffer is not one of the owner's.
 bool helper_buffer_drop(struct helper_registry *registry, struct JitBuffer *buffer, void *owner);
 bool helper_buffer_exists(const struct helper_registry *registry, const struct JitBuffer *buffer);

@@ -55,10 +55,10 @@ struct insn_hooks {
                 *ret;
         };
     };
-    uint32_t linear;   // of the instruction
-    bool sees_memory;  // load_before, load, store_before or store is not empty
-    bool only_before;  // nothing but `before`
-    bool only_inline;  // HOOK_COUNT and HOOK_STORE only
+    uint32_t linear;  // of the instruction
+    bool sees_memory; // load_before, load, store_before or store is not empty
+    bool only_before; // nothing but `before`
+    bool only_inline; // HOOK_COUNT and HOOK_STORE only
 };
 
 // What arguments and predicates refer to.

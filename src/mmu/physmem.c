@@ -80,6 +80,7 @@ uint8_t *physmem_alloc_ram(struct physmem *mem, uint32_t size, struct error *err
         error_set(err, "the host refuses %u MiB for guest RAM; give less with -m", size >> 20);
         return NULL;
     }
+    madvise(mem->ram, size, MADV_DONTFORK); // child processes never run the guest
     mem->ram_size = size;
     mem->ram_code = xcalloc((size / PAGE_SIZE + 63) / 64, sizeof *mem->ram_code);
     return mem->ram;

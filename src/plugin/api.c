@@ -90,7 +90,7 @@ struct filtered {
     struct plugin *owner;
     struct plugin_filter filter;
     struct cpu *cpu;
-    bool at_translation;                // the payload begins with a JitContext *
+    bool at_translation;                 // the payload begins with a JitContext *
     const struct payload_field *address; // where the payload has one; NULL: EIP counts
 };
 
@@ -210,8 +210,7 @@ EMU_API bool plugin_subscribe_with(void (*func)(void *data, CPUArchState *cpu), 
     if (!owner)
         owner = API_CALLER(host);
     struct error err;
-    return subscribe(host, owner, func, group, id, options, &err) ||
-           api_refuse(host, owner, &err);
+    return subscribe(host, owner, func, group, id, options, &err) || api_refuse(host, owner, &err);
 }
 
 EMU_API bool plugin_subscribe(void (*func)(void *data, CPUArchState *cpu), const char *group,
@@ -228,8 +227,8 @@ EMU_API bool plugin_del_subscriber(void (*func)(void *data, CPUArchState *cpu), 
     if (!owner)
         owner = API_CALLER(host);
     return group && id &&
-           broker_unsubscribe(host->env.broker, group, id,
-                              (signal_callback *)(void (*)(void))func, owner);
+           broker_unsubscribe(host->env.broker, group, id, (signal_callback *)(void (*)(void))func,
+                              owner);
 }
 
 EMU_API bool plugin_del_signal(SignalInfo *group)
@@ -250,8 +249,10 @@ EMU_API const void *plugin_get_functions_list(const char *name)
     if (!name) {
         error_set(&err, "plugin_get_functions_list needs a plugin's name");
     } else if (plugin && plugin != caller && plugin->state == PLUGIN_LOADING) {
-        error_set(&err, "the functions of '%s' are wanted while it is still loading (cyclic "
-                        "dependency)", name);
+        error_set(&err,
+                  "the functions of '%s' are wanted while it is still loading (cyclic "
+                  "dependency)",
+                  name);
         plugin = NULL;
     } else if (plugin && plugin->crashed) {
         error_set(&err, "plugin '%s' has crashed", name);

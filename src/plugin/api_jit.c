@@ -76,8 +76,8 @@ EMU_API bool jit_gen_callN(JitContext *ctx, void (*func)(void), JitArg ret, int 
            api_refuse(host, API_CALLER(host), &err);
 }
 
-EMU_API bool jit_attach_count(JitContext *ctx, enum jit_place place,
-                              const JitPredicate *predicates, uint64_t *counter, uint64_t step)
+EMU_API bool jit_attach_count(JitContext *ctx, enum jit_place place, const JitPredicate *predicates,
+                              uint64_t *counter, uint64_t step)
 {
     struct plugin_host *host = host_current();
     struct hook hook = {.kind = HOOK_COUNT, .target = counter, .step = step};
@@ -89,8 +89,8 @@ EMU_API bool jit_attach_count(JitContext *ctx, enum jit_place place,
     return api_refuse(host, API_CALLER(host), &err);
 }
 
-EMU_API bool jit_attach_store(JitContext *ctx, enum jit_place place,
-                              const JitPredicate *predicates, uint64_t *target, JitArg value)
+EMU_API bool jit_attach_store(JitContext *ctx, enum jit_place place, const JitPredicate *predicates,
+                              uint64_t *target, JitArg value)
 {
     struct plugin_host *host = host_current();
     struct hook hook = {.kind = HOOK_STORE, .target = target, .nargs = 1, .args = {value}};
@@ -116,18 +116,17 @@ EMU_API bool jit_attach_record(JitContext *ctx, enum jit_place place,
     if (ok && !(buffer && helper_buffer_exists(registry_of(host), buffer)))
         ok = error_set(&err, "jit_attach_record needs a buffer made by jit_buffer_create");
     if (ok && (unsigned)nfields != buffer->fields)
-        ok = error_set(&err, "a record of this buffer has %u fields, %d were given",
-                       buffer->fields, nfields);
+        ok = error_set(&err, "a record of this buffer has %u fields, %d were given", buffer->fields,
+                       nfields);
     return (ok && attach(host, ctx, place, predicates, &hook, &err)) ||
            api_refuse(host, API_CALLER(host), &err);
 }
 
 #define BUFFER_MAX_RECORDS (1u << 24)
 
-EMU_API JitBuffer *jit_buffer_create(unsigned fields, size_t capacity,
-                                     void (*flush)(void *opaque, const uint64_t *records,
-                                                   size_t count),
-                                     void *opaque)
+EMU_API JitBuffer *
+jit_buffer_create(unsigned fields, size_t capacity,
+                  void (*flush)(void *opaque, const uint64_t *records, size_t count), void *opaque)
 {
     struct plugin_host *host = host_current();
     struct plugin *caller = API_CALLER(host);

@@ -50,8 +50,9 @@ struct description {
 static void describe_subscriber(void *self, const struct subscriber_view *view)
 {
     FILE *out = self;
-    fprintf(out, "    subscriber %s: %llu calls, %.6f s", view->owner_name ? view->owner_name : "emu",
-            (unsigned long long)view->calls, view->seconds);
+    fprintf(out, "    subscriber %s: %llu calls, %.6f s",
+            view->owner_name ? view->owner_name : "emu", (unsigned long long)view->calls,
+            view->seconds);
     if (view->calls)
         fprintf(out, " (%.0f ns each)", view->seconds * 1e9 / (double)view->calls);
     if (view->priority)
@@ -62,8 +63,8 @@ static void describe_subscriber(void *self, const struct subscriber_view *view)
 static void describe_signal(void *self, const struct signal_view *view)
 {
     struct description *d = self;
-    if (d->group && (strncmp(view->group, d->group, d->group_length) != 0 ||
-                     view->group[d->group_length] != 0))
+    if (d->group &&
+        (strncmp(view->group, d->group, d->group_length) != 0 || view->group[d->group_length] != 0))
         return;
     if (d->id && strcmp(view->id, d->id) != 0)
         return;
@@ -145,8 +146,9 @@ void plugin_host_write_reference(struct plugin_host *host, FILE *out)
     broker_for_each(host->env.broker, collect, &r);
     if (r.count > 0)
         qsort(r.views, r.count, sizeof *r.views, compare_views);
-    fprintf(out, "# Signals\n\n"
-                 "Generated from the descriptions that emu and its plugins register; do not edit.\n");
+    fprintf(out,
+            "# Signals\n\n"
+            "Generated from the descriptions that emu and its plugins register; do not edit.\n");
     for (size_t i = 0; i < r.count; i++) {
         if (i == 0 || strcmp(r.views[i].group, r.views[i - 1].group) != 0)
             fprintf(out, "\n## Group `%s`\n\nProvided by %s%s%s.\n", r.views[i].group,

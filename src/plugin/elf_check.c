@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <xxhash.h>
+
 #include "plugin/host_internal.h"
 
 #define MAX_SEGMENTS 64u
@@ -75,7 +77,7 @@ struct dynamic {
     uint64_t strtab, strsz, symtab, rela, relasz, jmprel, pltrelsz, hash, gnu_hash;
     uint64_t init_array, init_arraysz, fini_array, fini_arraysz;
     uint64_t init, fini;
-    unsigned relacount;
+    uint64_t relacount;
 };
 
 static bool dynamic_read(const struct image *image, struct dynamic *d)
@@ -84,8 +86,7 @@ static bool dynamic_read(const struct image *image, struct dynamic *d)
     for (unsigned i = 0; i < image->count; i++)
         if (image->segments[i].p_type == PT_DYNAMIC)
             segment = &image->segments[i];
-    const Elf64_Dyn *entry =
-        segment ? image_at(image, segment->p_vaddr, segment->p_filesz) : NULL;
+    const Elf64_Dyn *entry = segment ? image_at(image, segment->p_vaddr, segment->p_filesz) : NULL;
     if (!entry || (uintptr_t)entry % 8 != 0)
         return false;
     for (uint64_t n = segment->p_filesz / sizeof *entry; n > 0; n--, entry++) {
@@ -115,6 +116,9 @@ static bool dynamic_read(const struct image *image, struct dynamic *d)
         case DT_SYMENT:
             if (value != sizeof(Elf64_Sym))
                 return false;
+            break;
+        case DT_RELACOUNT:
+            d->relacount = value;
             break;
         case DT_JMPREL:
             d->jmprel = value;
@@ -177,20 +181,21 @@ static bool symbols_are_sane(const struct image *image, const struct dynamic *d,
     if (!symbol)
         return false;
     for (uint64_t i = 0; i < count; i++)
-        if (symbol[i].st_name >= d->strsz || (symbol[i].st_shndx != SHN_UNDEF &&
-             symbol[i].st_shndx < SHN_LORESERVE && symbol[i].st_value > image->end))
+        if (symbol[i].st_name >= d->strsz ||
+            (symbol[i].st_shndx != SHN_UNDEF && symbol[i].st_shndx < SHN_LORESERVE &&
+             symbol[i].st_value > image->end))
             return false;
     return true;
 }
 
-static bool relocations_are_sane(const struct image *image, const struct dynamic *d,
-                                 uint64_t table, uint64_t bytes, bool plt)
+static bool relocations_are_sane(const struct image *image, const struct dynamic *d, uint64_t table,
+                                 uint64_t bytes, bool plt)
 {
     uint64_t n = bytes / sizeof(Elf64_Rela);
     const Elf64_Rela *r = image_at(image, table, bytes);
     if (bytes == 0)
         return true;
-    if (!r || bytes % sizeof *r != 0)
+    if (!r || bytes % sizeof *r != 0 || (!plt && d->relacount > n))
         return false;
     uint64_t highest = 0;
     for (uint64_t i = 0; i < n; i++) {
@@ -199,6 +204,8 @@ static bool relocations_are_sane(const struct image *image, const struct dynamic
             return false;
         if (type == R_X86_64_RELATIVE && (uint64_t)r[i].r_addend > image->end)
             return false;
+        if (!plt && i < d->relacount && type != R_X86_64_RELATIVE)
+            return false;
         if (plt && type != R_X86_64_JUMP_SLOT && type != R_X86_64_IRELATIVE &&
             type != R_X86_64_TLSDESC)
             return false;
@@ -206,6 +213,23 @@ static bool relocations_are_sane(const struct image *image, const struct dynamic
             highest = symbol;
     }
     return symbols_are_sane(image, d, highest + 1);
+}
+
+// Constructors and destructors are called through slots, each of which a relocation must fill.
+static bool slots_are_filled(const struct image *image, const struct dynamic *d, uint64_t array,
+                             uint64_t bytes)
+{
+    uint64_t filled = 0;
+    const Elf64_Rela *r = image_at(image, d->rela, d->relasz);
+    for (uint64_t i = 0; r && i < d->relasz / sizeof *r; i++) {
+        if (r[i].r_offset < array || r[i].r_offset >= array + bytes || r[i].r_offset % 8 != 0)
+            continue;
+        uint64_t type = ELF64_R_TYPE(r[i].r_info);
+        if (type == R_X86_64_64 || (type == R_X86_64_RELATIVE && r[i].r_addend != 0 &&
+                                    code_is_sane(image, (uint64_t)r[i].r_addend)))
+            filled++;
+    }
+    return bytes % 8 == 0 && filled == bytes / 8;
 }
 
 static bool gnu_hash_is_sane(const struct image *image, const struct dynamic *d)
@@ -251,10 +275,12 @@ static bool dynamic_is_sane(const struct image *image)
         return false;
     return (!d.gnu_hash || gnu_hash_is_sane(image, &d)) &&
            relocations_are_sane(image, &d, d.rela, d.relasz, false) &&
-           relocations_are_sane(image, &d, d.jmprel, d.pltrelsz, true);
+           relocations_are_sane(image, &d, d.jmprel, d.pltrelsz, true) &&
+           slots_are_filled(image, &d, d.init_array, d.init_arraysz) &&
+           slots_are_filled(image, &d, d.fini_array, d.fini_arraysz);
 }
 
-bool elf_check_file(const char *path, struct error *err)
+bool elf_check_file(const char *path, uint64_t *hash, struct error *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat st;
@@ -275,6 +301,8 @@ bool elf_check_file(const char *path, struct error *err)
     }
     close(fd);
     sane = data && header_is_sane(&image) && segments_are_sane(&image) && dynamic_is_sane(&image);
+    if (sane)
+        *hash = XXH64(data, image.size, 0);
     free(data);
     return sane ||
            error_set(err, "plugin '%s' is not an x86-64 shared object, or damaged; build it again",

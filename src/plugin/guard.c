@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Crash containment by signal handlers on their own stack and a jump out of the plugin's frames.
-// Left out: plugins that start threads of their own; a crash there ends the process, and memory that
-// a plugin overwrites without a fault.
+// Left out: plugins that start threads of their own; a crash there ends the process, and memory
+// that a plugin overwrites without a fault.
 #include "plugin/guard.h"
 
 #include <setjmp.h>
@@ -84,8 +84,8 @@ static void stack_install(void)
     stack_t old;
     if (thread.stack || sigaltstack(NULL, &old) != 0 || !(old.ss_flags & SS_DISABLE))
         return;
-    void *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-                       0);
+    void *stack =
+        mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (stack == MAP_FAILED)
         return;
     stack_t own = {.ss_sp = stack, .ss_size = STACK_BYTES};

@@ -102,10 +102,10 @@ static void report_crash(struct plugin *plugin, const struct guard_crash *crash)
                "guest: cs:eip %04x:%08x cr3 %08x cpl %u eax %08x ebx %08x ecx %08x edx %08x "
                "esi %08x edi %08x ebp %08x esp %08x eflags %08x, %llu instructions\n",
                plugin->name, signal_text(crash->signal), where, crash->address,
-               cpu->segs[SEG_CS].selector, cpu->jump ? cpu->insn_eip : cpu->eip, cpu->cr3,
-               cpu->cpl, cpu->regs[REG_EAX], cpu->regs[REG_EBX], cpu->regs[REG_ECX],
-               cpu->regs[REG_EDX], cpu->regs[REG_ESI], cpu->regs[REG_EDI], cpu->regs[REG_EBP],
-               cpu->regs[REG_ESP], cpu_get_eflags(cpu), (unsigned long long)cpu->instructions);
+               cpu->segs[SEG_CS].selector, cpu->jump ? cpu->insn_eip : cpu->eip, cpu->cr3, cpu->cpl,
+               cpu->regs[REG_EAX], cpu->regs[REG_EBX], cpu->regs[REG_ECX], cpu->regs[REG_EDX],
+               cpu->regs[REG_ESI], cpu->regs[REG_EDI], cpu->regs[REG_EBP], cpu->regs[REG_ESP],
+               cpu_get_eflags(cpu), (unsigned long long)cpu->instructions);
 }
 
 static void want_work(struct plugin_host *host)
@@ -211,6 +211,7 @@ void plugin_host_destroy(struct plugin_host *host)
     if (guard_host() == host)
         guard_set_host(NULL);
     guard_uninstall();
+    free(host->proven);
     free(host->own_dir);
     free(host->lib_dir);
     free(host);
@@ -347,7 +348,7 @@ static bool plugin_open(struct plugin_host *host, struct plugin *plugin, const c
 {
     if (!arguments_parse(args, &plugin->args, err))
         return error_prefix(err, "plugin '%s'", plugin->name);
-    if (!loader_open(plugin->path, &plugin->handle, &plugin->info, err))
+    if (!loader_open(host, plugin->path, &plugin->handle, &plugin->info, err))
         return false;
     loader_bounds(plugin->handle, &plugin->first, &plugin->last);
     plugin->options = dlsym(plugin->handle, "plugin_options");
@@ -396,7 +397,9 @@ struct plugin *host_load(struct plugin_host *host, const char *name, const char 
 bool plugin_host_load(struct plugin_host *host, const char *name, const char *args,
                       struct error *err)
 {
-    return host_load(host, name, args, err) != NULL;
+    bool ok = host_load(host, name, args, err) != NULL;
+    plugin_host_settle(host); // what failed on the way
+    return ok;
 }
 
 bool plugin_host_load_list(struct plugin_host *host, const char *list, struct error *err)
@@ -414,11 +417,12 @@ bool plugin_host_load_list(struct plugin_host *host, const char *list, struct er
             at += 1 + item;
         }
         char *text = xasprintf("%.*s", (int)(at - args), args);
-        bool ok = strchr(name, '=') ? error_set(err, "'%s' belongs to no plugin; name one first",
-                                                name)
-                                    : host_load(host, name, text, err) != NULL;
+        bool ok = strchr(name, '=')
+                      ? error_set(err, "'%s' belongs to no plugin; name one first", name)
+                      : host_load(host, name, text, err) != NULL;
         free(text);
         free(name);
+        plugin_host_settle(host);
         if (!ok)
             return false;
     }

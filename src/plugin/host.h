@@ -18,8 +18,8 @@ struct plugin_host_env {
     const char *os_version; // -os-version, NULL: none given
     void (*stop)(void *self);
     void (*cont)(void *self);
-    void (*reset)(void *self);                // may be NULL
-    void (*quit)(void *self, int exit_code);  // may be NULL
+    void (*reset)(void *self);               // may be NULL
+    void (*quit)(void *self, int exit_code); // may be NULL
     void (*print)(void *self, const char *text,
                   size_t length); // plugin output and messages: the monitor, or stdout
     void *self;

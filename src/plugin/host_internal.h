@@ -12,8 +12,8 @@ struct plugin {
     struct plugin_host *host;
     char *name;
     char *path;
-    void *handle;             // dlopen
-    uintptr_t first, last;    // addresses of the object: tell whose code calls the SDK
+    void *handle;          // dlopen
+    uintptr_t first, last; // addresses of the object: tell whose code calls the SDK
     const struct pi_info *info;
     const struct plugin_option *options; // NULL: takes any
     PluginInterface pi;
@@ -37,6 +37,8 @@ struct plugin_host {
     struct signal *cpu_paused, *cpus_stopped;
     unsigned entered; // plugin code is on the stack
     bool work_pending;
+    uint64_t *proven; // hashes of files that the dynamic linker has survived
+    size_t proven_count;
     char *own_dir; // `plugins` beside the executable
     char *lib_dir; // of the installation the executable belongs to
 };
@@ -61,18 +63,19 @@ bool host_call(struct plugin *plugin, void (*fn)(void *arg), void *arg);
 char *loader_find(const struct plugin_host *host, const char *name,
                   struct error *err); // path, malloc'ed
 // Opens a plugin and checks its ABI and exports.
-bool loader_open(const char *path, void **handle, const struct pi_info **info, struct error *err);
+bool loader_open(struct plugin_host *host, const char *path, void **handle,
+                 const struct pi_info **info, struct error *err);
 // First and last address of an open object.
 void loader_bounds(void *handle, uintptr_t *first, uintptr_t *last);
 // The name in plugin-NAME-i386.plugin, malloc'ed.
 char *loader_name_of(const char *path);
 // The plugin in the folders that lists `group` in signals_list; malloc'ed name, NULL when none.
-char *loader_find_provider(const struct plugin_host *host, const char *group);
+char *loader_find_provider(struct plugin_host *host, const char *group);
 void loader_for_each(const struct plugin_host *host,
                      bool (*fn)(void *self, const char *path, const char *name), void *self);
 
 // elf_check.c
-bool elf_check_file(const char *path, struct error *err);
+bool elf_check_file(const char *path, uint64_t *hash, struct error *err);
 
 // arguments.c
 // Splits "a=b c=d" (or commas) into a list; false when an item has no '='.

@@ -5,12 +5,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "plugin/host_internal.h"
@@ -131,6 +133,20 @@ static bool handle_check(void *handle, const char *path, const struct pi_info **
     return true;
 }
 
+// dlopen looks at names before it looks at files, and an earlier copy may have had this number.
+static char *unused_name(int fd)
+{
+    char *name = xasprintf("/proc/self/fd/%d", fd);
+    void *other;
+    while ((other = dlopen(name, RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD)) != NULL) {
+        dlclose(other);
+        char *longer = xasprintf("/proc/self/./%s", name + strlen("/proc/self/"));
+        free(name);
+        name = longer;
+    }
+    return name;
+}
+
 // An object that is still mapped (a plugin that crashed, or C++ code that cannot be unmapped) would
 // be given back by dlopen as it is: a copy of the file is a new object.
 static void *open_copy(const char *path)
@@ -141,9 +157,9 @@ static void *open_copy(const char *path)
     void *handle = NULL;
     if (from >= 0 && to >= 0 && fstat(from, &st) == 0 &&
         sendfile(to, from, NULL, (size_t)st.st_size) == st.st_size) {
-        char name[64];
-        snprintf(name, sizeof name, "/proc/self/fd/%d", to);
+        char *name = unused_name(to);
         handle = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+        free(name);
     }
     if (from >= 0)
         close(from);
@@ -161,9 +177,76 @@ static void *open_object(const char *path)
     return open_copy(path);
 }
 
-bool loader_open(const char *path, void **handle, const struct pi_info **info, struct error *err)
+static size_t measure(const char *const *list)
 {
-    if (!elf_check_file(path, err))
+    size_t sum = 0;
+    for (; list && *list; list++)
+        sum += strlen(*list);
+    return sum;
+}
+
+// Everything that happens to an object besides pi_start, which runs guarded.
+static void try_object(const char *path)
+{
+    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    const struct pi_info *info;
+    if (!handle)
+        return;
+    if (handle_check(handle, path, &info, NULL)) {
+        volatile size_t sum =
+            measure(info->signals_list) + measure(info->dependencies) + measure(info->os_ver);
+        (void)sum;
+    }
+    dlclose(handle);
+}
+
+// Lets a child process load the object first: damage that no check of the format finds, or a
+// constructor that crashes, ends the child and not the emulator.
+static bool child_survives(const char *path)
+{
+    pid_t child = fork();
+    if (child < 0)
+        return true;
+    if (child == 0) {
+        static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGALRM};
+        for (unsigned i = 0; i < ARRAY_SIZE(signals); i++)
+            signal(signals[i], SIG_DFL);
+        int null = open("/dev/null", O_RDWR);
+        if (null >= 0) {
+            dup2(null, STDOUT_FILENO);
+            dup2(null, STDERR_FILENO);
+        }
+        alarm(10);
+        try_object(path);
+        _exit(0);
+    }
+    int status;
+    while (waitpid(child, &status, 0) < 0)
+        if (errno != EINTR)
+            return true;
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static bool prove(struct plugin_host *host, const char *path, struct error *err)
+{
+    uint64_t hash;
+    if (!elf_check_file(path, &hash, err))
+        return false;
+    for (size_t i = 0; i < host->proven_count; i++)
+        if (host->proven[i] == hash)
+            return true;
+    if (!child_survives(path))
+        return error_set(
+            err, "plugin '%s' crashes the dynamic linker: it is damaged; build it again", path);
+    host->proven = xrealloc(host->proven, (host->proven_count + 1) * sizeof *host->proven);
+    host->proven[host->proven_count++] = hash;
+    return true;
+}
+
+bool loader_open(struct plugin_host *host, const char *path, void **handle,
+                 const struct pi_info **info, struct error *err)
+{
+    if (!prove(host, path, err))
         return false;
     *handle = open_object(path);
     if (!*handle) {
@@ -211,6 +294,7 @@ void loader_bounds(void *handle, uintptr_t *first, uintptr_t *last)
 }
 
 struct provider_search {
+    struct plugin_host *host;
     const char *group;
     char *name;
 };
@@ -220,7 +304,7 @@ static bool match_provider(void *self, const char *path, const char *name)
     struct provider_search *search = self;
     void *handle;
     const struct pi_info *info;
-    if (!loader_open(path, &handle, &info, NULL))
+    if (!loader_open(search->host, path, &handle, &info, NULL))
         return false;
     for (const char *const *s = info->signals_list; s && *s; s++) {
         if (strcmp(*s, search->group) == 0) {
@@ -232,9 +316,9 @@ static bool match_provider(void *self, const char *path, const char *name)
     return search->name != NULL;
 }
 
-char *loader_find_provider(const struct plugin_host *host, const char *group)
+char *loader_find_provider(struct plugin_host *host, const char *group)
 {
-    struct provider_search search = {.group = group};
+    struct provider_search search = {.host = host, .group = group};
     loader_for_each(host, match_provider, &search);
     return search.name;
 }

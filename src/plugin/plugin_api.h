@@ -229,8 +229,9 @@ EMU_API bool plugin_subscribe(void (*func)(void *data, CPUArchState *cpu), const
 /*
  * Which emissions a subscriber wants. Zero-initialise, then set what is asked for; everything must
  * hold. On PLUGIN_QEMU_BEFORE_GEN_TB and PLUGIN_QEMU_INSTR_TRANSLATE the address range chooses what
- * is shown at translation, and context and privilege level become predicates of every operation that
- * the callback attaches: code that several processes share is reported for the chosen one only.
+ * is shown at translation, and context and privilege level become predicates of every operation
+ * that the callback attaches: code that several processes share is reported for the chosen one
+ * only.
  */
 struct plugin_filter {
     bool by_context;
@@ -427,36 +428,35 @@ static inline JitPredicate jit_if_end(void)
 }
 
 /*
- * Attached operations live until the block is dropped: when the guest changes its code, when anybody
- * subscribes to or unsubscribes from translation signals, when the plugin goes. Each function
- * returns false, with a line on the monitor, when it is refused.
+ * Attached operations live until the block is dropped: when the guest changes its code, when
+ * anybody subscribes to or unsubscribes from translation signals, when the plugin goes. Each
+ * function returns false, with a line on the monitor, when it is refused.
  *
  * jit_gen_callN attaches a call of a registered helper at ctx's place: block start in
- * PLUGIN_QEMU_BEFORE_GEN_TB, before the instruction in PLUGIN_QEMU_INSTR_TRANSLATE. ret: jit_none(),
- * or jit_reg(n) to write the result to a guest register.
+ * PLUGIN_QEMU_BEFORE_GEN_TB, before the instruction in PLUGIN_QEMU_INSTR_TRANSLATE. ret:
+ * jit_none(), or jit_reg(n) to write the result to a guest register.
  *
- * The others name the place (in PLUGIN_QEMU_BEFORE_GEN_TB only JIT_BEFORE) and predicates (NULL, or a
- * list that ends with jit_if_end()).
+ * The others name the place (in PLUGIN_QEMU_BEFORE_GEN_TB only JIT_BEFORE) and predicates (NULL, or
+ * a list that ends with jit_if_end()).
  */
 EMU_API bool jit_gen_callN(JitContext *ctx, void (*func)(void), JitArg ret, int nargs,
                            const JitArg *args);
 EMU_API bool jit_attach_call(JitContext *ctx, enum jit_place place, const JitPredicate *predicates,
                              void (*func)(void), JitArg ret, int nargs, const JitArg *args);
 /* *counter += step */
-EMU_API bool jit_attach_count(JitContext *ctx, enum jit_place place,
-                              const JitPredicate *predicates, uint64_t *counter, uint64_t step);
+EMU_API bool jit_attach_count(JitContext *ctx, enum jit_place place, const JitPredicate *predicates,
+                              uint64_t *counter, uint64_t step);
 /* *target = value */
-EMU_API bool jit_attach_store(JitContext *ctx, enum jit_place place,
-                              const JitPredicate *predicates, uint64_t *target, JitArg value);
+EMU_API bool jit_attach_store(JitContext *ctx, enum jit_place place, const JitPredicate *predicates,
+                              uint64_t *target, JitArg value);
 
 /* Records of `fields` 64-bit words; flush(opaque, records, count) is called when `capacity` of them
  * are there, by jit_buffer_flush, and with what is left when the plugin is unloaded, before its
  * exit. */
 typedef struct JitBuffer JitBuffer;
-EMU_API JitBuffer *jit_buffer_create(unsigned fields, size_t capacity,
-                                     void (*flush)(void *opaque, const uint64_t *records,
-                                                   size_t count),
-                                     void *opaque);
+EMU_API JitBuffer *
+jit_buffer_create(unsigned fields, size_t capacity,
+                  void (*flush)(void *opaque, const uint64_t *records, size_t count), void *opaque);
 EMU_API void jit_buffer_flush(JitBuffer *buffer);
 EMU_API void jit_buffer_destroy(JitBuffer *buffer); /* operations that use it do nothing then */
 EMU_API bool jit_attach_record(JitContext *ctx, enum jit_place place,
@@ -469,8 +469,8 @@ EMU_API bool jit_attach_record(JitContext *ctx, enum jit_place place,
  */
 EMU_API bool cpu_skip_instruction(CPUArchState *cpu);
 /* The helper must be registered with JIT_HELPER_MAY_RAISE. At JIT_BEFORE, JIT_LOAD_BEFORE and
- * JIT_STORE_BEFORE the instruction has had no effect; at JIT_AFTER the exception belongs to the next
- * one. */
+ * JIT_STORE_BEFORE the instruction has had no effect; at JIT_AFTER the exception belongs to the
+ * next one. */
 EMU_API bool cpu_raise_exception(CPUArchState *cpu, uint32_t vector, uint32_t error_code);
 
 /* ---- Access
@@ -542,8 +542,8 @@ enum emu_register {
 };
 EMU_API uint32_t cpu_get_register(CPUArchState *cpu, enum emu_register reg);
 /* General registers, EIP, EFLAGS, DR0-DR3. In a helper a new EIP is where the guest goes on: at
- * JIT_BEFORE instead of the instruction. Segment and control registers cannot be written. False: not
- * this one. */
+ * JIT_BEFORE instead of the instruction. Segment and control registers cannot be written. False:
+ * not this one. */
 EMU_API bool cpu_set_register(CPUArchState *cpu, enum emu_register reg, uint32_t value);
 /* "eax", "fs_base", "st3", "xmm7"; -1: no such register. */
 EMU_API int cpu_register_by_name(const char *name);
@@ -581,8 +581,8 @@ EMU_API void machine_continue(void);
 EMU_API bool machine_request_reset(void);           /* false: this host cannot */
 EMU_API bool machine_request_quit_with(int status); /* ends emu with this exit code */
 
-/* Timers on the virtual clock, in nanoseconds since power-on. fn runs between instructions. They are
- * destroyed with the plugin. */
+/* Timers on the virtual clock, in nanoseconds since power-on. fn runs between instructions. They
+ * are destroyed with the plugin. */
 typedef struct PluginTimer PluginTimer;
 EMU_API int64_t machine_clock_now(void);
 EMU_API PluginTimer *plugin_timer_create(void (*fn)(void *opaque), void *opaque);

@@ -8,8 +8,8 @@ static const struct payload_field block_fields[] = {
                   "linear address of the first instruction"),
     PAYLOAD_FIELD(struct qemu_block_payload, context, PAYLOAD_HEX32, "CR3 it was found under"),
     PAYLOAD_FIELDS_END};
-static const struct payload_type block_payload = {"qemu_block", 1,
-                                                  sizeof(struct qemu_block_payload), block_fields,
+static const struct payload_type block_payload = {
+    "qemu_block", 1, sizeof(struct qemu_block_payload), block_fields,
     "Before a block is made: operations attached through `ctx` run at its start."};
 
 static const struct payload_field instr_fields[] = {
@@ -20,8 +20,8 @@ static const struct payload_field instr_fields[] = {
     PAYLOAD_FIELD(struct qemu_instr_payload, bytes, PAYLOAD_BYTES, "the instruction's bytes"),
     PAYLOAD_FIELD(struct qemu_instr_payload, length, PAYLOAD_SIZE, "how many"),
     PAYLOAD_FIELDS_END};
-static const struct payload_type instr_payload = {"qemu_instr", 1,
-                                                  sizeof(struct qemu_instr_payload), instr_fields,
+static const struct payload_type instr_payload = {
+    "qemu_instr", 1, sizeof(struct qemu_instr_payload), instr_fields,
     "Before an instruction is put into a block: operations attached through `ctx` belong to it."};
 
 static const struct payload_field exception_fields[] = {
@@ -38,15 +38,16 @@ static const struct payload_field exception_fields[] = {
     PAYLOAD_FIELDS_END};
 static const struct payload_type exception_payload = {
     "qemu_exception", 1, sizeof(struct qemu_exception_payload), exception_fields,
-    "`PLUGIN_QEMU_EXCEPTION`: an exception or software interrupt is about to be delivered. `PLUGIN_QEMU_EXCEPTION_HANDLER`: it was, and the guest stands at its handler."};
+    "`PLUGIN_QEMU_EXCEPTION`: an exception or software interrupt is about to be delivered. "
+    "`PLUGIN_QEMU_EXCEPTION_HANDLER`: it was, and the guest stands at its handler."};
 
 static const struct payload_field fault_fields[] = {
     PAYLOAD_FIELD(struct qemu_fault_payload, pc, PAYLOAD_HEX32,
                   "linear address of the instruction"),
     PAYLOAD_FIELD(struct qemu_fault_payload, vector, PAYLOAD_U32, "exception vector"),
     PAYLOAD_FIELDS_END};
-static const struct payload_type fault_payload = {"qemu_fault", 1,
-                                                  sizeof(struct qemu_fault_payload), fault_fields,
+static const struct payload_type fault_payload = {
+    "qemu_fault", 1, sizeof(struct qemu_fault_payload), fault_fields,
     "An instruction faulted; its state is not yet unwound."};
 
 static const struct payload_field interrupt_fields[] = {
@@ -64,15 +65,13 @@ static const struct payload_field tlb_fields[] = {
     PAYLOAD_FIELD(struct qemu_tlb_payload, size, PAYLOAD_U32, "bytes of the mapping"),
     PAYLOAD_FIELDS_END};
 static const struct payload_type tlb_payload = {"qemu_tlb", 1, sizeof(struct qemu_tlb_payload),
-                                                tlb_fields,
-    "A translation enters the guest TLB."};
+                                                tlb_fields, "A translation enters the guest TLB."};
 
 static const struct payload_field page_dir_fields[] = {
     PAYLOAD_FIELD(struct qemu_page_dir_payload, cr3, PAYLOAD_HEX32, "the new CR3"),
     PAYLOAD_FIELDS_END};
 static const struct payload_type page_dir_payload = {
-    "qemu_page_dir", 1, sizeof(struct qemu_page_dir_payload), page_dir_fields,
-    "CR3 is loaded."};
+    "qemu_page_dir", 1, sizeof(struct qemu_page_dir_payload), page_dir_fields, "CR3 is loaded."};
 
 static const struct payload_field mem_op_fields[] = {
     PAYLOAD_FIELD(struct qemu_mem_op_payload, is_load, PAYLOAD_BOOL, "load or store"),
@@ -82,11 +81,12 @@ static const struct payload_field mem_op_fields[] = {
     PAYLOAD_FIELDS_END};
 static const struct payload_type mem_op_payload = {
     "qemu_mem_op", 1, sizeof(struct qemu_mem_op_payload), mem_op_fields,
-    "Each load and store of data, after it was done; also those of the CPU itself (stack, descriptors)."};
+    "Each load and store of data, after it was done; also those of the CPU itself (stack, "
+    "descriptors)."};
 
 static const struct payload_field no_fields[] = {PAYLOAD_FIELDS_END};
-static const struct payload_type paused_payload = {
-    "qemu_cpu_paused", 1, 0, no_fields, "The CPU was paused; the payload is NULL."};
+static const struct payload_type paused_payload = {"qemu_cpu_paused", 1, 0, no_fields,
+                                                   "The CPU was paused; the payload is NULL."};
 static const struct payload_type stopped_payload = {
     "qemu_cpus_stopped", 1, 0, no_fields,
     "The guest stops for good (exit, kill); the payload is NULL."};

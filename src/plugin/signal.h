@@ -113,8 +113,8 @@ struct signal_view {
     const char *owner_name; // NULL: emu
     const struct payload_type *payload;
     uint32_t subscribers;
-    uint64_t emissions;     // seen by a subscriber
-    double per_second;      // since the last look that asked for it
+    uint64_t emissions; // seen by a subscriber
+    double per_second;  // since the last look that asked for it
 };
 void broker_for_each(struct broker *broker, void (*fn)(void *self, const struct signal_view *view),
                      void *self);
