@@ -78,7 +78,7 @@ def signature(mine, other):
     start = fields(mine[0]) if mine and mine[0].startswith("P") else {}
     where = "mode=%s paging=%s" % (start.get("mode"), start.get("paging"))
     last = "start"
-    task = "task " if len({fields(l).get("tr") for l in a if l[0] == "E"} - {"0000", None}) > 1 else ""
+    task = "task " if len({fields(l).get("tr") for l in a if l[0] == "E"} - {"0020", "0000", None}) else ""
     where += " " + task.strip() if task else ""
     for x, y in zip(a, b):
         if x == y:

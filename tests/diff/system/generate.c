@@ -223,7 +223,7 @@ static void gen_popf(struct program *p)
     uint32_t image = rnd(p) & (has(p, F_DEBUG) && chance(p, 20) ? 0x3f7fd5u : 0x3f7ed5u);
     if (!has(p, F_TASK) || chance(p, 70))
         image &= ~0x4000u;
-    if (!has(p, F_AC))
+    if (!has(p, F_AC) || p->paging != PAGING_OFF)
         image &= ~0x40000u;
     if (!(ctx.dr7 & 0xff))
         image &= ~0x10000u;

@@ -71,11 +71,12 @@ static void gen_inspect(struct program *p)
         return;
     }
     unsigned reg = 1 + below(p, 3);
-    emit_size(p, random_size(p));
+    unsigned size = p->index % 4 == 0 ? random_size(p) : 2;
+    emit_size(p, size);
     emit8(p, 0x0f);
     emit8(p, 0x02 + r);
     emit8(p, 0xc0 | reg << 3);
-    if (r == 0) { // bits 19-16 of LAR's result are undefined: taken out, flags kept
+    if (r == 0 && size == 4) { // bits 19-16 of LAR's result are undefined: taken out, flags kept
         emit8(p, 0x9f);
         emit_size(p, 4);
         emit8(p, 0x81);
@@ -92,12 +93,14 @@ static void gen_arpl(struct program *p)
 }
 
 // Where a far transfer to the selector goes: a pad, or the next instruction.
-static uint32_t far_offset(struct program *p, uint16_t selector, uint32_t next)
+static uint32_t far_offset(struct program *p, uint16_t selector, uint32_t next, bool is_call)
 {
     bool same = p->mode != MODE_PROTECTED || selector >> 3 == ctx.cs >> 3;
-    if (same && chance(p, 50))
-        return next + p->base - selector_base(p, selector);
-    if (chance(p, 5))
+    if (same && chance(p, 50)) {
+        uint32_t offset = next + p->base - selector_base(p, selector);
+        return p->mode == MODE_PROTECTED ? offset : offset & 0xffff;
+    }
+    if (chance(p, 5) && !is_call)
         return p->paging != PAGING_OFF ? rnd(p) : rnd(p) & 0x7ffff;
     return random_pad(p) - selector_base(p, selector);
 }
@@ -107,9 +110,10 @@ static void gen_far_direct(struct program *p)
     unsigned size = random_size(p);
     uint16_t selector = random_code_selector(p);
     emit_size(p, size);
-    emit8(p, chance(p, 50) ? 0x9a : 0xea);
+    bool is_call = chance(p, 50);
+    emit8(p, is_call ? 0x9a : 0xea);
     uint32_t next = here(p) + size + 2;
-    emit_value(p, far_offset(p, selector, next), size);
+    emit_value(p, far_offset(p, selector, next, is_call), size);
     emit_value(p, selector, 2);
 }
 
@@ -117,8 +121,10 @@ static void gen_far_indirect(struct program *p)
 {
     unsigned size = random_size(p);
     uint16_t selector = random_code_selector(p);
-    uint32_t at = store_pointer(p, far_offset(p, selector, here(p) + 5 + ((size == 4) != p->is32)), size, selector);
-    unsigned reg = 3 + 2 * below(p, 2);
+    bool is_call = chance(p, 50);
+    uint32_t next = here(p) + 5 + ((size == 4) != p->is32);
+    uint32_t at = store_pointer(p, far_offset(p, selector, next, is_call), size, selector);
+    unsigned reg = is_call ? 3 : 5;
     if (p->mode == MODE_PROTECTED) {
         emit_memory(p, size, 0xff, reg, at);
         return;
@@ -166,7 +172,7 @@ static void gen_far_return(struct program *p)
     emit_push(p, cs, size);
     bool release = chance(p, 30);
     uint32_t next = behind_push(p, size) + release * 2;
-    emit_push(p, far_offset(p, cs, next), size);
+    emit_push(p, far_offset(p, cs, next, false), size);
     emit_size(p, size);
     if (release) {
         emit8(p, 0xca);
@@ -183,7 +189,7 @@ static void gen_iret(struct program *p)
     uint32_t image = rnd(p) & 0x3f7ed5u;
     if (!has(p, F_TASK) || chance(p, 80))
         image &= ~0x4000u;
-    if (!has(p, F_AC))
+    if (!has(p, F_AC) || p->paging != PAGING_OFF)
         image &= ~0x40000u;
     if (has(p, F_DEBUG) && chance(p, 15))
         image |= 0x100;
@@ -206,7 +212,7 @@ static void gen_iret(struct program *p)
         image &= ~0x180000u;
     emit_push(p, image, size);
     emit_push(p, cs, size);
-    uint32_t offset = to_v86 ? random_pad(p) - AREA : far_offset(p, cs, behind_push(p, size));
+    uint32_t offset = to_v86 ? random_pad(p) - AREA : far_offset(p, cs, behind_push(p, size), false);
     emit_push(p, offset, size);
     emit_size(p, size);
     emit8(p, 0xcf);

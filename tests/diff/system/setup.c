@@ -310,7 +310,7 @@ static uint32_t random_eflags(struct program *p)
         flags |= chance(p, 10) && (ctx.dr7 & 0xff) ? 0x10000 : 0;
     }
     flags |= chance(p, 15) && has(p, F_TASK) ? 0x4000 : 0;
-    flags |= chance(p, 15) && has(p, F_AC) ? 0x40000 : 0;
+    flags |= chance(p, 15) && has(p, F_AC) && !p->paging ? 0x40000 : 0;
     flags |= chance(p, 20) ? 0x200000 : 0;
     if (has(p, F_VME)) {
         uint32_t r = below(p, 10); // not VIF and VIP: a pending virtual interrupt that nobody took
@@ -617,7 +617,9 @@ static void choose(struct program *p)
 void setup_program(struct program *p)
 {
     choose(p);
-    fill_dwords(CODE + 0xf00, 0x07cc07cc, 0x300);
+    fill_dwords(CODE - 0x100, 0x07cc07cc, PADS - CODE + 0x100);
+    fill_dwords(DATA + 0x20, 0x07cc07cc, 0x1ee0);
+    fill_dwords(AREA + AREA_SIZE, 0x07cc07cc, 0x100);
     for (uint32_t i = 0; i < 64; i++) // INT 2Fh
         put32(PADS + i * 4, 0xcccc2fcdu);
     for (uint32_t i = 0; i < 8; i++)
@@ -651,8 +653,6 @@ void setup_program(struct program *p)
     for (unsigned i = 0; i < 7; i++)
         *regs[i] = rnd(p);
     ctx.ebp = ctx.esp; // LEAVE makes a stack pointer of it
-    if (p->mode != MODE_REAL) {
-        set_ldtr(chance(p, 85) ? G_LDT << 3 : 0);
-        set_tr(G_TSS_MAIN << 3);
-    }
+    set_ldtr(chance(p, 85) ? G_LDT << 3 : 0);
+    set_tr(G_TSS_MAIN << 3);
 }

@@ -142,6 +142,10 @@ finish:
     mov [ctx.cr4], eax
     xor eax, eax
     mov cr4, eax
+    sgdt [ctx.gdtr]
+    sidt [ctx.idtr]
+    lgdt [kernel_gdtr]
+    lidt [kernel_idtr]
     mov eax, dr6        ; with DR7.GD set #DB comes and goes here
     mov [ctx.dr6], eax
     mov eax, dr7
@@ -150,10 +154,6 @@ finish:
     mov dr7, eax
     mov eax, 0xffff0ff0
     mov dr6, eax
-    sgdt [ctx.gdtr]
-    sidt [ctx.idtr]
-    lgdt [kernel_gdtr]
-    lidt [kernel_idtr]
     str ax
     movzx eax, ax
     mov [ctx.tr], eax
