@@ -103,20 +103,46 @@ static void load_ldt(struct cpu *cpu, uint16_t selector)
     segment_from_descriptor(&cpu->ldtr, selector, &desc);
 }
 
-static void load_code(struct cpu *cpu, uint16_t selector, uint32_t eip)
+// True when the selector names a code segment whose privilege does not fit.
+static bool code_privilege_is_bad(const struct descriptor *desc, uint16_t selector)
 {
-    struct descriptor desc;
     unsigned rpl = selector & 3u;
+    unsigned dpl = descriptor_dpl(desc);
+    return descriptor_is_conforming_code(desc) ? dpl > rpl : dpl != rpl;
+}
+
+static void check_stack(struct cpu *cpu, uint16_t selector, struct descriptor *desc)
+{
     if (selector_is_null(selector))
-        segment_fault(cpu, EXC_TS, 0);
-    descriptor_require(cpu, selector, EXC_TS, &desc);
-    unsigned dpl = descriptor_dpl(&desc);
-    if (!descriptor_is_code(&desc) ||
-        (descriptor_is_conforming_code(&desc) ? dpl > rpl : dpl != rpl))
         segment_fault(cpu, EXC_TS, selector);
-    if (!descriptor_is_present(&desc))
-        segment_fault(cpu, EXC_NP, selector);
-    segment_load_code(cpu, selector, &desc, rpl, eip);
+    descriptor_require(cpu, selector, EXC_TS, desc);
+    if (!descriptor_is_writable_data(desc))
+        segment_fault(cpu, EXC_TS, selector);
+    if (!descriptor_is_present(desc))
+        segment_fault(cpu, EXC_SS, selector);
+    if (descriptor_dpl(desc) != cpu->cpl)
+        segment_fault(cpu, EXC_TS, selector);
+}
+
+// CS and SS, in the order of the P6 (SDM vol. 3, table 7-1).
+static void load_code_and_stack(struct cpu *cpu, uint16_t cs, uint16_t ss, uint32_t eip)
+{
+    struct descriptor code = {0};
+    struct descriptor stack;
+    bool found = !selector_is_null(cs) && descriptor_fetch(cpu, cs, &code) && descriptor_is_code(&code);
+    if (found && code_privilege_is_bad(&code, cs))
+        segment_fault(cpu, EXC_TS, cs);
+    check_stack(cpu, ss, &stack);
+    if (!found)
+        segment_fault(cpu, EXC_TS, cs);
+    if (!descriptor_is_present(&code))
+        segment_fault(cpu, EXC_NP, cs);
+    if ((ss & 3u) != cpu->cpl)
+        segment_fault(cpu, EXC_TS, ss);
+    segment_load_code(cpu, cs, &code, cs & 3u, eip);
+    descriptor_set_accessed(cpu, &stack);
+    segment_from_descriptor(&cpu->segs[SEG_SS], ss, &stack);
+    segment_update_rights(cpu, SEG_SS);
 }
 
 static void load_data(struct cpu *cpu, enum segment_index index, uint16_t selector)
@@ -146,10 +172,7 @@ static void load_segments(struct cpu *cpu, const struct task_state *state)
         for (unsigned i = 0; i < SEG_COUNT; i++)
             segment_set_real(cpu, (enum segment_index)i, state->segs[i], true);
     } else {
-        load_code(cpu, state->segs[SEG_CS], state->eip);
-        struct segment ss = segment_check_stack(cpu, state->segs[SEG_SS], cpu->cpl, EXC_TS);
-        cpu->segs[SEG_SS] = ss;
-        segment_update_rights(cpu, SEG_SS);
+        load_code_and_stack(cpu, state->segs[SEG_CS], state->segs[SEG_SS], state->eip);
         for (unsigned i = 0; i < ARRAY_SIZE(data); i++)
             load_data(cpu, data[i], state->segs[data[i]]);
     }
