@@ -160,7 +160,7 @@ static bool open_drives(struct machine *m, struct pc_drive *drives, struct error
             for (unsigned k = 0; k < i; k++)
                 if (drives[k].image)
                     block_image_close(drives[k].image);
-            return false;
+            return d->option ? error_prefix(err, "%s", d->option) : false;
         }
     }
     return true;
@@ -241,6 +241,24 @@ static bool create_bus(struct machine *m, struct error *err)
     return true;
 }
 
+static bool choose_accel(struct machine *m, struct error *err)
+{
+    static const enum executor_accel executors[] = {[ACCEL_AUTO] = EXECUTOR_JIT,
+                                                    [ACCEL_INTERP] = EXECUTOR_INTERP,
+                                                    [ACCEL_JIT] = EXECUTOR_JIT,
+                                                    [ACCEL_LOCKSTEP] = EXECUTOR_LOCKSTEP};
+    struct machine_config *c = &m->config;
+    if (!executor_set_accel(m->executor, executors[c->accel], c->tb_size, err)) {
+        if (c->accel != ACCEL_AUTO)
+            return error_prefix(err, "-accel");
+        c->accel = ACCEL_INTERP;
+        return executor_set_accel(m->executor, EXECUTOR_INTERP, 0, err);
+    }
+    if (c->accel == ACCEL_AUTO)
+        c->accel = ACCEL_JIT;
+    return true;
+}
+
 static void map_changed(void *self)
 {
     mmu_flush_all(&((struct machine *)self)->cpu->mmu);
@@ -272,11 +290,8 @@ bool machine_configure(struct machine *m, const struct machine_config *config, s
     m->executor = executor_create(m->cpu, m->log, err);
     if (!m->executor)
         return false;
-    static const enum executor_accel accels[] = {[ACCEL_INTERP] = EXECUTOR_INTERP,
-                                                 [ACCEL_JIT] = EXECUTOR_JIT,
-                                                 [ACCEL_LOCKSTEP] = EXECUTOR_LOCKSTEP};
-    if (!executor_set_accel(m->executor, accels[config->accel], config->tb_size, err))
-        return error_prefix(err, "-accel");
+    if (!choose_accel(m, err))
+        return false;
     return create_bus(m, err);
 }
 

@@ -20,10 +20,12 @@
 #define MACHINE_MAX_PLUGINS 64u
 #define MACHINE_MAX_RAM_MIB 3584u
 
-enum machine_accel { ACCEL_INTERP, ACCEL_JIT, ACCEL_LOCKSTEP };
+// AUTO: the translator where the host can run it, else the interpreter.
+enum machine_accel { ACCEL_AUTO, ACCEL_INTERP, ACCEL_JIT, ACCEL_LOCKSTEP };
 
 struct drive_config {
-    const char *path; // NULL: empty (for a CD: no medium)
+    const char *option; // that named it, for messages: "-hda"; may be NULL
+    const char *path;   // NULL: empty (for a CD: no medium)
     bool present;
     bool cdrom;
     bool read_only;
@@ -53,7 +55,7 @@ struct machine_config {
     unsigned icount_shift;
     bool no_reboot;
     bool no_shutdown;
-    bool start_stopped; // -S
+    bool start_stopped;                       // -S
     const char *plugins[MACHINE_MAX_PLUGINS]; // each a list, as plugin_host_load_list takes it
     unsigned plugin_count;
     const char *os_version;
@@ -75,8 +77,8 @@ struct machine;
 struct machine *machine_create(struct log *log, struct error *err);
 bool machine_configure(struct machine *machine, const struct machine_config *config,
                        struct error *err);
-// Unloads the plugins and takes the board apart; the event loop stays, so that the devices behind the
-// board, which get its last bytes here, can be closed before machine_destroy.
+// Unloads the plugins and takes the board apart; the event loop stays, so that the devices behind
+// the board, which get its last bytes here, can be closed before machine_destroy.
 void machine_dismantle(struct machine *machine);
 void machine_destroy(struct machine *machine);
 

@@ -21,35 +21,38 @@ static bool add_drive(struct options *o, unsigned index, const struct drive_conf
     return true;
 }
 
-static bool add_disk(struct options *o, unsigned index, const char *path, struct error *err)
+static bool add_disk(struct options *o, const char *option, unsigned index, const char *path,
+                     struct error *err)
 {
-    return add_drive(o, index, &(struct drive_config){.path = path}, err);
+    return add_drive(o, index, &(struct drive_config){.option = option, .path = path}, err);
 }
 
 bool option_hda(struct options *o, const char *value, struct error *err)
 {
-    return add_disk(o, 0, value, err);
+    return add_disk(o, "-hda", 0, value, err);
 }
 
 bool option_hdb(struct options *o, const char *value, struct error *err)
 {
-    return add_disk(o, 1, value, err);
+    return add_disk(o, "-hdb", 1, value, err);
 }
 
 bool option_hdc(struct options *o, const char *value, struct error *err)
 {
-    return add_disk(o, 2, value, err);
+    return add_disk(o, "-hdc", 2, value, err);
 }
 
 bool option_hdd(struct options *o, const char *value, struct error *err)
 {
-    return add_disk(o, 3, value, err);
+    return add_disk(o, "-hdd", 3, value, err);
 }
 
 bool option_cdrom(struct options *o, const char *value, struct error *err)
 {
-    return add_drive(o, 2, &(struct drive_config){.path = value, .cdrom = true, .read_only = true},
-                     err);
+    return add_drive(
+        o, 2,
+        &(struct drive_config){.option = "-cdrom", .path = value, .cdrom = true, .read_only = true},
+        err);
 }
 
 struct drive_values {
@@ -107,7 +110,7 @@ static bool drive_value(struct options *o, const struct key_value *kv, struct dr
 
 bool option_drive(struct options *o, const char *value, struct error *err)
 {
-    struct drive_values v = {0};
+    struct drive_values v = {.config.option = "-drive"};
     struct key_value kv;
     const char *rest = value;
     while (key_value_next(&rest, "file", &kv))

@@ -90,7 +90,7 @@ bool option_accel(struct options *o, const char *value, struct error *err)
     }
     size_t length = strcspn(value, ",");
     const char *rest = value[length] == ',' ? value + length + 1 : "";
-    unsigned accel = 0;
+    unsigned accel = ACCEL_INTERP;
     while (accel < ARRAY_SIZE(names) &&
            (strlen(names[accel]) != length || strncmp(names[accel], value, length) != 0))
         accel++;
