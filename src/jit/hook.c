@@ -204,25 +204,21 @@ static void run_phase(struct cpu *cpu, const struct hook *list, const struct hoo
     cpu->hook.phase = CPU_HOOK_IDLE;
 }
 
-// Jcc, LOOPcc, JCXZ, INTO: may fall through.
-static bool branch_is_conditional(const struct insn *insn)
+// Without a look at where it went: JMP, CALL, RET.
+static bool branch_is_certain(const struct opcode_row *row)
 {
-    const struct opcode_row *row = &opcode_rows[insn->row];
-    return (row->attributes & ATTR_COND) ||
-           (row->map == MAP_1 &&
-            ((row->opcode >= 0xe0 && row->opcode <= 0xe3) || row->opcode == 0xce ||
-             (row->opcode >= 0x70 && row->opcode <= 0x7f))) ||
-           (row->map == MAP_0F && row->opcode >= 0x80 && row->opcode <= 0x8f);
+    return (row->attributes & (ATTR_CALL | ATTR_RET)) || strcmp(row->mnemonic, "jmp") == 0;
 }
 
-// A branch counts as taken when it is unconditional or went elsewhere than to the next instruction.
+// A branch is taken when it goes elsewhere than to the next instruction, or always does.
 static void run_branch(struct cpu *cpu, const struct insn *insn, uint32_t next,
                        struct hook_event *event)
 {
     const struct insn_hooks *hooks = insn->hooks;
-    uint32_t attributes = opcode_rows[insn->row].attributes;
+    const struct opcode_row *row = &opcode_rows[insn->row];
+    uint32_t attributes = row->attributes;
     if (!(hooks->branch || hooks->call || hooks->ret) || !(attributes & ATTR_BRANCH) ||
-        (branch_is_conditional(insn) && cpu->eip == next))
+        (cpu->eip == next && !branch_is_certain(row)))
         return;
     uint32_t pc = event->address;
     event->address = cpu->segs[SEG_CS].base + cpu->eip;

@@ -619,6 +619,12 @@ void plugin_host_for_each(const struct plugin_host *host,
     }
 }
 
+const void *plugin_host_functions(const struct plugin_host *host, const char *name)
+{
+    const struct plugin *plugin = host_find(host, name);
+    return plugin ? plugin->pi.funcs : NULL;
+}
+
 struct command_call {
     PluginInterface *pi;
     const PluginCommand *command;

@@ -57,6 +57,9 @@ struct plugin_view {
 void plugin_host_for_each(const struct plugin_host *host,
                           void (*fn)(void *self, const struct plugin_view *view), void *self);
 
+// The function table of a loaded plugin; NULL: it has none, or is not loaded.
+const void *plugin_host_functions(const struct plugin_host *host, const char *name);
+
 // Monitor commands of plugins.
 bool plugin_host_run_command(struct plugin_host *host, const char *name,
                              const char *args); // false: no such command
