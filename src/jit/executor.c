@@ -159,7 +159,9 @@ static void prepare_code(struct executor *ex, uint64_t target)
         executor_flush(ex);
         ex->translator.counting = icount;
     }
-    ex->cpu->jit.target = target;
+    // The counter is signed where it is tested.
+    uint64_t furthest = cpu->instructions + (UINT64_C(1) << 62);
+    ex->cpu->jit.target = target < furthest ? target : furthest;
 }
 
 void executor_run(struct executor *ex, uint64_t target)

@@ -283,7 +283,6 @@ void lockstep_run(struct executor *ex, struct block *block)
     take_outcome(cpu, faulted, ls->fpu, &ls->expected);
     if (!ls->impure && !ls->overflow && !block->dead) {
         restore_start(ls, cpu);
-        cpu->jit.target = UINT64_MAX;
         faulted = run_code(ex, block);
         take_outcome(cpu, faulted, ls->fpu, &ls->got);
         const char *what = difference(ls);
