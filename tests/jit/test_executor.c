@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+// What random programs do not reach: kicks from another thread, code that changes itself, pages
+// that are mapped elsewhere under linked jumps, runs without end in instruction mode, lockstep.
+#include <pthread.h>
+#include <unistd.h>
+
+#include "../insn/harness.h"
+
+#include "jit/executor.h"
+
+struct fixture {
+    struct vm *vm;
+    struct executor *ex;
+};
+
+static struct fixture make(enum executor_accel accel)
+{
+    struct error err;
+    struct fixture f = {.vm = vm_protected(CPU_MODEL_PENTIUM4)};
+    vm_paging(f.vm);
+    f.ex = executor_create(f.vm->cpu, &f.vm->log, &err);
+    assert_true(executor_set_accel(f.ex, accel, 2u << 20, &err));
+    return f;
+}
+
+static void drop(struct fixture *f)
+{
+    executor_destroy(f->ex);
+    vm_destroy(f->vm);
+}
+
+// From VM_CODE to HLT.
+static void run(struct fixture *f)
+{
+    f->vm->cpu->eip = VM_CODE;
+    f->vm->cpu->activity = CPU_RUNNING;
+    atomic_store(&f->vm->cpu->kicked, 0);
+    executor_run(f->ex, UINT64_MAX);
+    assert_int_equal(f->vm->cpu->activity, CPU_HALTED);
+}
+
+static void *kick_later(void *cpu)
+{
+    usleep(20000);
+    cpu_kick(cpu);
+    return NULL;
+}
+
+static void kick_out_of(struct fixture *f)
+{
+    pthread_t thread;
+    f->vm->cpu->eip = VM_CODE;
+    atomic_store(&f->vm->cpu->kicked, 0);
+    pthread_create(&thread, NULL, kick_later, f->vm->cpu);
+    executor_run(f->ex, UINT64_MAX);
+    pthread_join(thread, NULL);
+    assert_int_equal(f->vm->cpu->activity, CPU_RUNNING);
+}
+
+static void test_kick(void **state)
+{
+    struct fixture f = make(EXECUTOR_JIT);
+    VM_BYTES(f.vm, VM_CODE, 0xeb, 0xfe); // jmp itself
+    kick_out_of(&f);
+    executor_flush(f.ex);
+    // push next; ret; next: jmp back: only the RET and the last jump go backwards
+    VM_BYTES(f.vm, VM_CODE, 0x68, 0x06, 0x00, 0x01, 0x00, 0xc3, 0xeb, 0xf8);
+    kick_out_of(&f);
+    drop(&f);
+}
+
+static uint32_t changing_code(enum executor_accel accel)
+{
+    struct fixture f = make(accel);
+    // mov ecx, 50; xor ebx, ebx; L: mov eax, 1; add ebx, eax; inc byte [imm of the mov]; dec ecx;
+    // jnz L; hlt
+    VM_BYTES(f.vm, VM_CODE, 0xb9, 50, 0, 0, 0, 0x31, 0xdb, 0xb8, 1, 0, 0, 0, 0x01, 0xc3, 0xfe, 0x05,
+             0x08, 0x00, 0x01, 0x00, 0x49, 0x75, 0xf0, 0xf4);
+    run(&f);
+    uint32_t sum = f.vm->cpu->regs[REG_EBX];
+    drop(&f);
+    return sum;
+}
+
+static void test_changing_code(void **state)
+{
+    assert_int_equal(changing_code(EXECUTOR_INTERP), 50 * 51 / 2);
+    assert_int_equal(changing_code(EXECUTOR_JIT), 50 * 51 / 2);
+    assert_int_equal(changing_code(EXECUTOR_LOCKSTEP), 50 * 51 / 2);
+}
+
+// The code at VM_CODE calls a function on the next page, which is then mapped to another frame.
+static void test_remapped_page(void **state)
+{
+    struct fixture f = make(EXECUTOR_JIT);
+    const uint32_t page = VM_CODE + PAGE_SIZE, frame = 0x90000;
+    VM_BYTES(f.vm, VM_CODE, 0xe8, 0xfb, 0x0f, 0x00, 0x00, 0xf4);   // call page; hlt
+    VM_BYTES(f.vm, page, 0xb8, 1, 0, 0, 0, 0xc3);                  // mov eax, 1; ret
+    VM_BYTES(f.vm, frame, 0xb8, 2, 0, 0, 0, 0xc3);                 // mov eax, 2; ret
+    for (unsigned i = 0; i < 20; i++) {
+        vm_map(f.vm, page, (i & 1 ? frame : page) | 7);
+        for (unsigned n = 0; n < 3; n++) {
+            f.vm->cpu->regs[REG_ESP] = VM_STACK0;
+            run(&f);
+            assert_int_equal(f.vm->cpu->regs[REG_EAX], i & 1 ? 2 : 1);
+        }
+    }
+    drop(&f);
+}
+
+static void test_endless_count(void **state)
+{
+    struct fixture f = make(EXECUTOR_JIT);
+    clock_set_icount(f.vm->clock, &f.vm->cpu->instructions, 0);
+    VM_BYTES(f.vm, VM_CODE, 0xb9, 100, 0, 0, 0, 0x49, 0x75, 0xfd, 0xf4); // mov ecx; dec; jnz; hlt
+    run(&f);
+    assert_int_equal(f.vm->cpu->instructions, 1 + 200 + 1);
+    drop(&f);
+}
+
+static void test_exact_count(void **state)
+{
+    for (unsigned n = 1; n < 60; n++) {
+        struct fixture f = make(EXECUTOR_JIT);
+        clock_set_icount(f.vm->clock, &f.vm->cpu->instructions, 0);
+        VM_BYTES(f.vm, VM_CODE, 0x40, 0x40, 0x40, 0xeb, 0xfb); // inc eax, three times; jmp
+        f.vm->cpu->regs[REG_EAX] = 0;
+        f.vm->cpu->eip = VM_CODE;
+        atomic_store(&f.vm->cpu->kicked, 0);
+        executor_run(f.ex, n);
+        assert_int_equal(f.vm->cpu->instructions, n);
+        assert_int_equal(f.vm->cpu->regs[REG_EAX], n - n / 4);
+        drop(&f);
+    }
+}
+
+static void test_lockstep(void **state)
+{
+    struct fixture f = make(EXECUTOR_LOCKSTEP);
+    // mov ecx, 100; L: push ecx; add [30000h], ecx; adc eax, [30000h]; pop ecx; dec ecx; jnz L; hlt
+    VM_BYTES(f.vm, VM_CODE, 0xb9, 100, 0, 0, 0, 0x51, 0x01, 0x0d, 0x00, 0x00, 0x03, 0x00, 0x13,
+             0x05, 0x00, 0x00, 0x03, 0x00, 0x59, 0x49, 0x75, 0xef, 0xf4);
+    f.vm->cpu->regs[REG_EAX] = 0;
+    run(&f);
+    struct executor_stats stats = executor_get_stats(f.ex);
+    assert_true(stats.compared >= 100);
+    assert_int_equal(stats.differences, 0);
+    assert_int_equal(vm_get32(f.vm, 0x30000), 5050);
+    drop(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_kick),          cmocka_unit_test(test_changing_code),
+        cmocka_unit_test(test_remapped_page), cmocka_unit_test(test_endless_count),
+        cmocka_unit_test(test_exact_count),   cmocka_unit_test(test_lockstep),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
