@@ -3,7 +3,7 @@
 # Helpers of the boot tests: start the emulator with a time limit, talk to its monitor and serial console, wait for
 # output, and end with one line saying what failed. Each test is `bash TEST EMU [arguments]`.
 #
-# EMU_SPEED multiplies every time limit, for sanitizer builds and slow hosts (default 1).
+# EMU_SPEED multiplies every time limit, for sanitizer builds and slow hosts (default 1). EMU_ACCEL names the executor.
 set -uo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -58,7 +58,7 @@ emu_start() {
     shift
     rm -f "$work/input"
     mkfifo "$work/input"
-    (cd "$work" && exec "$emu" -display none "$@") <"$work/input" >"$work/$emu_name.out" 2>"$work/$emu_name.err" &
+    (cd "$work" && exec "$emu" -display none ${EMU_ACCEL:+-accel "$EMU_ACCEL"} "$@") <"$work/input" >"$work/$emu_name.out" 2>"$work/$emu_name.err" &
     emu_pid=$!
     exec 7>"$work/input"
 }
