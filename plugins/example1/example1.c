@@ -13,6 +13,12 @@ static const char *const signals_list[] = {"test", NULL};
 static const char *const dependencies[] = {"contexts", NULL};
 EMU_PLUGIN_EXPORT const struct pi_info init_info = {signals_list, dependencies, NULL};
 
+static const struct payload_field no_fields[] = {PAYLOAD_FIELDS_END};
+static const struct payload_type every_type = {
+    "text", 1, 0, no_fields, "Every 10,000 translated instructions; the payload is a C string."};
+static const struct payload_type helper_type = {
+    "text", 1, 0, no_fields, "Such an instruction is executed; the payload is a C string."};
+
 static SignalInfo *group;
 static uint64_t translated;
 
@@ -52,6 +58,8 @@ EMU_PLUGIN_EXPORT void pi_start(PluginInterface *pi)
 {
     pi->funcs = &functions;
     group = plugin_reg_signal("test");
+    plugin_describe_signal(group, "EVERY_10000", &every_type);
+    plugin_describe_signal(group, "HELPER", &helper_type);
     jit_register_helper(NULL, (void (*)(void))helper, "example1_helper", JIT_HELPER_PURE, "vci");
     plugin_subscribe(on_instruction, "qemu", "PLUGIN_QEMU_INSTR_TRANSLATE");
 }
