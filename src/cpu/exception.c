@@ -51,6 +51,7 @@ void cpu_raise_software(struct cpu *cpu, uint8_t vector)
 
 void cpu_raise_icebp(struct cpu *cpu)
 {
+    cpu->eflags &= ~FLAG_RF; // as for every software interrupt
     cpu->raised = (struct cpu_exception){.vector = EXC_DB, .is_trap = true};
     siglongjmp(*cpu->jump, 1);
 }

@@ -41,6 +41,7 @@ static bool redirect_to_8086(struct cpu *cpu, unsigned vector)
         cleared = FLAG_TF | FLAG_RF | FLAG_VIF;
     }
     exception_deliver_real(cpu, vector, 0, flags, cleared);
+    cpu->step_trap = false; // as after every INT n: no single-step trap
     return true;
 }
 
