@@ -99,7 +99,9 @@ def signature(mine, other):
             keys = sorted(k for k in set(mx) | set(my) if mx.get(k) != my.get(k))
             k = keys[0]
             value = lambda m: m[k].split("->")[1].strip() if k in m else "unchanged"
-            return "%s last=%s memory %s %s %s/%s" % (where, last, memory_place(int(k, 16)), k, value(mx), value(my))
+            ops = sorted({line.split()[2] for line in mine if line.startswith("C ")} - {"exit"})
+            return "%s last=%s memory %s %s %s/%s ops=%s" % (where, last, memory_place(int(k, 16)), k, value(mx), value(my),
+                                                             ",".join(ops))
         return "%s after=%s %s / %s" % (where, last, x[:40], y[:40])
     return where + " length"
 
@@ -152,7 +154,7 @@ def compare(image, machine, peer, numbers, settings, examples):
                 known[row[2]] += 1
                 break
         else:
-            unknown[re.sub(r"\b[0-9a-f]{8}\b", "*", text) if "vec=" not in text else text].append(n)
+            unknown[re.sub(r"\b[0-9a-f]{8}\b", "*", text).split(" ops=")[0] if "vec=" not in text else text].append(n)
     for text, count in known.most_common():
         print("explained %6d  %s" % (count, text))
     for text, list_ in sorted(unknown.items(), key=lambda item: -len(item[1]))[:examples]:

@@ -305,6 +305,7 @@ static void run_program(uint32_t index)
     copy_dwords((uint32_t)(uintptr_t)before, AREA, AREA_SIZE);
     interrupt_request(p.intr);
     for (unsigned events = 0; events < MAX_EVENTS; events++) {
+        ctx.vec = 0;
         run_test();
         if (ctx.vec == INTR_VECTOR)
             interrupt_done();
