@@ -182,9 +182,10 @@ static void run_one(struct pair *p, unsigned which, const uint32_t regs[8], uint
     executor_run(p->ex[which], target);
 }
 
+// An exception was taken: into its handler, or where that leads after it has been overwritten.
 static bool in_handler(const struct cpu *cpu)
 {
-    return cpu->eip >= VM_HANDLERS && cpu->eip < VM_HANDLERS + 256 * 16;
+    return cpu->eip < VM_CODE || cpu->eip >= VM_CODE + 1024;
 }
 
 // Frames of exceptions hold flags that nobody was going to read.
