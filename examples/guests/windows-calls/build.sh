@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# build.sh FOLDER: builds guest.elf there, a multiboot kernel. Needs nasm and gcc -m32.
+# build.sh FOLDER [dll]: builds guest.elf there, a multiboot kernel, and with "dll" its module kernel32.dll. Needs nasm
+# and gcc -m32, and mingw-w64 for the DLL.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 out=${1:?usage: $0 FOLDER}
@@ -15,3 +16,9 @@ for part in kernel user image; do
 done
 ld -m elf_i386 -z noexecstack -r -o program.o user.o image.o && mv program.o user.o
 ld -m elf_i386 --no-warn-rwx-segments -z noexecstack -T "$here/guest.ld" -o guest.elf entry.o kernel.o user.o
+
+if [ "${2:-}" = dll ]; then
+    i686-w64-mingw32-gcc -O1 -fno-optimize-sibling-calls -fno-asynchronous-unwind-tables -Wall -shared -nostdlib -s \
+        -Wl,-e,_DllMain@12 -Wl,--image-base,0x10000000 -Wl,--file-alignment,4096 -o kernel32.dll "$here/kernel32.c" \
+        "$here/kernel32.def"
+fi

@@ -19,11 +19,14 @@ enum { PROCESSES = 2, THREADS_EACH = 2, THREADS = PROCESSES * THREADS_EACH };
 #define IMAGE_BASE 0x10000000u   // where a section of the module is mapped
 #define MEMORY_BASE 0x00800000u  // what NtAllocateVirtualMemory gives
 
+#define PEB_BASE 0x7ffdf000u     // one page a process
+
 // The beginning is a TEB's; what the test needs stands behind it.
 struct teb {
     uint32_t exception_list, stack_base, stack_limit, sub_system, fiber, user, self;
-    uint32_t environment, process_id, thread_id;
-    uint32_t reserved[0x80 - 10];
+    uint32_t environment, process_id, thread_id, rpc, tls;
+    uint32_t peb;
+    uint32_t reserved[0x80 - 13];
     uint32_t context;      // CR3
     uint32_t index;        // of the thread in the guest
     uint32_t rounds;       // of the busy loop, 0: perform each call once

@@ -241,6 +241,7 @@ static void thread_new(uint32_t n)
     teb->stack_limit = stack;
     teb->process_id = 100 + 4 * process;
     teb->thread_id = 200 + 4 * n;
+    teb->peb = PEB_BASE;
     teb->context = directory;
     teb->index = n;
     teb->rounds = rounds;
@@ -260,6 +261,15 @@ static void thread_new(uint32_t n)
     *--s = (uint32_t)first_return;
     s -= 4;
     t->esp = (uint32_t)s;
+}
+
+// A PEB and an empty list of modules, where the loader's is.
+static void peb_new(uint32_t directory)
+{
+    uint32_t frame = frame_alloc(), *peb = (uint32_t *)(KERNEL_MAP + frame);
+    map_page(directory, PEB_BASE, frame);
+    peb[0x0c / 4] = PEB_BASE + 0x100;
+    peb[0x10c / 4] = peb[0x110 / 4] = PEB_BASE + 0x10c;
 }
 
 // ---- Faults, timer, print
@@ -569,6 +579,7 @@ void kernel_main(uint32_t magic, const uint32_t *info)
     paging_on(directory_new());
     for (unsigned i = 0; i < PROCESSES; i++) {
         processes[i] = (struct process){.directory = directory_new(), .next_handle = 0x40 * i};
+        peb_new(processes[i].directory);
         for (char *at = user_begin; at < user_end; at += PAGE)
             map_page(processes[i].directory, (uint32_t)at,
                      (uint32_t)(user_load + (at - user_begin)));

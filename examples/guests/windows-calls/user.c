@@ -326,6 +326,10 @@ static uint32_t compute(uint32_t x)
 static void busy(struct calls *c)
 {
     uint32_t information[6], sum = 0;
+    if (c->teb->has_image) {
+        call_sections(c);
+        image_enter_in_list();
+    }
     for (uint32_t i = 0; i < c->teb->rounds; i++) {
         c->enter = i & 1 ? nt_int2e : nt_sysenter;
         NT(c, NtQueryInformationProcess, CURRENT_PROCESS, 0, information, 24, 0);
@@ -341,6 +345,7 @@ static void busy(struct calls *c)
 void user_main(uint32_t index)
 {
     struct calls c = {.teb = teb_self()};
+    c.enter = nt_sysenter;
     if (c.teb->rounds) {
         busy(&c);
     } else {
@@ -355,10 +360,14 @@ void user_main(uint32_t index)
                 image_calls();
         }
     }
+    volatile uint32_t *ended = (volatile uint32_t *)PEB_BASE + 0x3f0 / 4; // other threads
     if (index % THREADS_EACH) {
+        (*ended)++;
         EXPECT("NtTerminateThread(ThreadHandle=NtCurrentThread(), ExitStatus=STATUS_SUCCESS) = ?");
         NT(&c, NtTerminateThread, CURRENT_THREAD, 0);
     }
+    while (*ended < THREADS_EACH - 1)
+        ;
     if (c.teb->has_image && index == 0)
         image_exit();
     EXPECT("NtTerminateProcess(ProcessHandle=NtCurrentProcess(), ExitStatus=0x00000005) = ?");

@@ -13,5 +13,6 @@ void say(const char *kind, const char *fmt, ...);
 void image_calls(void);
 void image_call_often(void);
 void image_exit(void);
+void image_enter_in_list(void);
 
 #endif

@@ -212,7 +212,7 @@ struct emission {
 static uint32_t access_of(const struct win_record *r)
 {
     uint32_t mask = r->arg[1], access = 0;
-    if (mask & 0xb0000001) // FILE_READ_DATA, GENERIC_READ, EXECUTE, ALL
+    if (mask & 0xb0000021) // FILE_READ_DATA, FILE_EXECUTE, GENERIC_READ, EXECUTE, ALL
         access |= SYSCALL_ACCESS_READ;
     if (mask & 0x50000002) // FILE_WRITE_DATA, GENERIC_WRITE, ALL
         access |= SYSCALL_ACCESS_WRITE;

@@ -254,6 +254,14 @@ static void show_state(PluginInterface *pi, const char *args)
                   plugin.log_on || plugin.json_on ? "on" : "off");
 }
 
+static const char *call_name(uint32_t number)
+{
+    int id = plugin.id_of[number & NUMBER_MASK];
+    return id >= 0 ? win_calls[id].name : NULL;
+}
+
+static const struct win_syscall_functions functions = {call_name};
+
 static const PluginCommand commands[] = {
     {"enable_syscall_log", "[FILE]", "log system calls, to FILE or to the monitor", enable_log},
     {"disable_syscall_log", NULL, "log system calls no more", disable_log},
@@ -328,6 +336,7 @@ void win_syscalls_start(PluginInterface *pi, const struct win_version *version)
 {
     plugin.version = version;
     pi->cmd_table = commands;
+    pi->funcs = &functions;
     pi->exit = stop;
     memset(plugin.id_of, -1, sizeof plugin.id_of);
     for (unsigned i = 0; i < NT_CALLS; i++)

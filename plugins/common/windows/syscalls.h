@@ -15,6 +15,11 @@
         NULL, NULL, NULL                                                                           \
     }
 
+// What the plugins offer to others.
+struct win_syscall_functions {
+    const char *(*call_name)(uint32_t number); // NULL: the plugin does not know it
+};
+
 // From pi_start. version must stay valid while the plugin is loaded.
 void win_syscalls_start(PluginInterface *pi, const struct win_version *version);
 
