@@ -123,6 +123,16 @@ static int compare_views(const void *a, const void *b)
     return groups ? groups : strcmp(x->id, y->id);
 }
 
+// A '|' would end the table's cell.
+static void write_cell(FILE *out, const char *text)
+{
+    for (; text && *text; text++) {
+        if (*text == '|')
+            fputc('\\', out);
+        fputc(*text, out);
+    }
+}
+
 static void write_view(FILE *out, const struct signal_view *view)
 {
     fprintf(out, "\n### %s\n\n", view->id);
@@ -135,9 +145,11 @@ static void write_view(FILE *out, const struct signal_view *view)
     }
     fprintf(out, ", %u bytes:\n\n", view->payload->size);
     fprintf(out, "| field | type | offset | size | meaning |\n|---|---|---|---|---|\n");
-    for (const struct payload_field *f = view->payload->fields; f->name; f++)
-        fprintf(out, "| `%s` | %s | %u | %u | %s |\n", f->name, type_name(f->type), f->offset,
-                f->size, f->help ? f->help : "");
+    for (const struct payload_field *f = view->payload->fields; f->name; f++) {
+        fprintf(out, "| `%s` | %s | %u | %u | ", f->name, type_name(f->type), f->offset, f->size);
+        write_cell(out, f->help);
+        fprintf(out, " |\n");
+    }
 }
 
 void plugin_host_write_reference(struct plugin_host *host, FILE *out)
