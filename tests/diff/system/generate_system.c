@@ -100,7 +100,7 @@ static uint32_t far_offset(struct program *p, uint16_t selector, uint32_t next, 
         uint32_t offset = next + p->base - selector_base(p, selector);
         return p->mode == MODE_PROTECTED ? offset : offset & 0xffff;
     }
-    if (chance(p, 5) && !is_call)
+    if (chance(p, 5) && !is_call && p->mode == MODE_PROTECTED)
         return p->paging != PAGING_OFF ? rnd(p) : rnd(p) & 0x7ffff;
     return random_pad(p) - selector_base(p, selector);
 }
