@@ -170,6 +170,7 @@ static void deliver_inner(struct cpu *cpu, const struct cpu_exception *exc,
     frame_push(&stack, cpu->segs[SEG_SS].selector, target->size);
     frame_push(&stack, cpu->regs[REG_ESP], target->size);
     push_return(&stack, exc, target, saved_eflags(cpu, exc));
+    segment_mark_stack(cpu, &segment);
     descriptor_set_accessed(cpu, &target->code);
 
     enter_handler(cpu, target, dpl);

@@ -81,6 +81,7 @@ static void call_inner(struct cpu *cpu, const struct descriptor *gate, uint16_t 
         frame_push(&stack, frame_pop(&old, size), size);
     }
     push_return(&stack, size);
+    segment_mark_stack(cpu, &segment);
     descriptor_set_accessed(cpu, code);
     segment_load_code(cpu, selector, code, dpl, offset);
     frame_commit(&stack);
@@ -200,6 +201,7 @@ static void far_return_outer(struct cpu *cpu, struct stack_frame *stack, uint16_
     uint16_t ss = (uint16_t)frame_pop(stack, size);
     struct segment segment = segment_check_stack(cpu, ss, rpl, EXC_GP);
     segment_check_eip(cpu, descriptor_limit(desc), eip);
+    segment_mark_stack(cpu, &segment);
     descriptor_set_accessed(cpu, desc);
     struct stack_frame outer;
     frame_open_new(cpu, &outer, &segment, esp, rpl == 3);

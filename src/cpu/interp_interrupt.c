@@ -187,6 +187,7 @@ static void iret_protected(struct cpu *cpu, unsigned size)
         uint16_t ss = (uint16_t)frame_pop(&stack, size);
         struct segment segment = segment_check_stack(cpu, ss, rpl, EXC_GP);
         segment_check_eip(cpu, descriptor_limit(&desc), eip);
+        segment_mark_stack(cpu, &segment);
         descriptor_set_accessed(cpu, &desc);
         struct stack_frame outer;
         frame_open_new(cpu, &outer, &segment, esp, rpl == 3);

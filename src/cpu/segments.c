@@ -174,10 +174,16 @@ struct segment segment_check_stack(struct cpu *cpu, uint16_t selector, unsigned 
         segment_fault(cpu, vector, selector);
     if (!descriptor_is_present(&desc))
         segment_fault(cpu, EXC_SS, selector);
-    descriptor_set_accessed(cpu, &desc);
     segment_from_descriptor(&segment, selector, &desc);
     segment.rights = segment_rights(cpu, &segment);
     return segment;
+}
+
+void segment_mark_stack(struct cpu *cpu, const struct segment *segment)
+{
+    struct descriptor desc;
+    if (!(segment->attributes & DESC_ACCESSED) && descriptor_fetch(cpu, segment->selector, &desc))
+        descriptor_set_accessed(cpu, &desc);
 }
 
 static void segment_load_data(struct cpu *cpu, enum segment_index index, uint16_t selector)
@@ -206,7 +212,9 @@ void segment_load(struct cpu *cpu, enum segment_index index, uint16_t selector)
     if (!cpu_is_protected(cpu) || cpu_is_v86(cpu)) {
         segment_set_real(cpu, index, selector, cpu_is_v86(cpu));
     } else if (index == SEG_SS) {
-        cpu->segs[SEG_SS] = segment_check_stack(cpu, selector, cpu->cpl, EXC_GP);
+        struct segment stack = segment_check_stack(cpu, selector, cpu->cpl, EXC_GP);
+        segment_mark_stack(cpu, &stack);
+        cpu->segs[SEG_SS] = stack;
         segment_update_rights(cpu, SEG_SS);
     } else {
         segment_load_data(cpu, index, selector);

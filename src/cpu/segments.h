@@ -106,9 +106,11 @@ void segment_load_code(struct cpu *cpu, uint16_t selector, struct descriptor *de
                        uint32_t eip);
 
 // Checks a stack segment for privilege level cpl and returns its hidden part; errors are raised as
-// `vector` (not present: #SS).
+// `vector` (not present: #SS). Its accessed bit is set by segment_mark_stack, when nothing can fail
+// any more.
 struct segment segment_check_stack(struct cpu *cpu, uint16_t selector, unsigned cpl,
                                    enum exception_vector vector);
+void segment_mark_stack(struct cpu *cpu, const struct segment *segment);
 
 // Rights of all segment registers and the mode bits: part of cpu_update_mode.
 void segment_update_all(struct cpu *cpu);
