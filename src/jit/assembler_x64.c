@@ -84,9 +84,9 @@ void x64_rm(struct x64 *a, unsigned opcode, unsigned reg, struct x64_memory mem)
     unsigned rex = (reg >> 3) << 2 | (indexed ? (mem.index >> 3u) << 1 : 0) | base >> 3;
     emit_prefixes(a, opcode, rex, high);
     emit_opcode(a, opcode);
-    unsigned mod = !based || (mem.disp == 0 && (base & 7) != X64_RBP)   ? 0
-                   : mem.disp >= INT8_MIN && mem.disp <= INT8_MAX ? 1
-                                                                  : 2;
+    unsigned mod = !based || (mem.disp == 0 && (base & 7) != X64_RBP) ? 0
+                   : mem.disp >= INT8_MIN && mem.disp <= INT8_MAX     ? 1
+                                                                      : 2;
     bool sib = indexed || !based || (base & 7) == X64_RSP;
     x64_byte(a, mod << 6 | (reg & 7) << 3 | (sib ? 4u : base & 7u));
     if (sib)
@@ -98,8 +98,7 @@ void x64_rm(struct x64 *a, unsigned opcode, unsigned reg, struct x64_memory mem)
 void x64_rip(struct x64 *a, unsigned opcode, unsigned reg, const uint8_t *target, unsigned trailing)
 {
     assert(reg < 16);
-    emit_prefixes(a, opcode, (reg >> 3) << 2,
-                  (opcode & (X64_BYTE | X64_BYTE_REG)) && is_high(reg));
+    emit_prefixes(a, opcode, (reg >> 3) << 2, (opcode & (X64_BYTE | X64_BYTE_REG)) && is_high(reg));
     emit_opcode(a, opcode);
     x64_byte(a, (reg & 7) << 3 | 5);
     ptrdiff_t distance = target - (a->at + 4 + trailing);

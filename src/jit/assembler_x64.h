@@ -35,8 +35,8 @@ enum x64_opcode {
     X64_66 = 1u << 10,
     X64_F3 = 1u << 11,
     X64_F2 = 1u << 12,
-    X64_W = 1u << 13,    // REX.W
-    X64_BYTE = 1u << 14, // byte registers: 4..7 are AH, CH, DH, BH, and no REX may stand there
+    X64_W = 1u << 13,        // REX.W
+    X64_BYTE = 1u << 14,     // byte registers: 4..7 are AH, CH, DH, BH, and no REX may stand there
     X64_BYTE_REG = 1u << 15, // only ModRM.reg is a byte register (a digit never is)
     X64_BYTE_RM = 1u << 16,  // only ModRM.rm
 };

@@ -60,8 +60,7 @@ static struct code_page **page_link(struct block_table *table, const uint8_t *pa
 }
 
 struct block_table *block_table_create(struct physmem *mem, struct mmu *mmu,
-                                       void (*retired)(void *self, struct block *block),
-                                       void *self)
+                                       void (*retired)(void *self, struct block *block), void *self)
 {
     struct block_table *table = xcalloc(1, sizeof *table);
     table->retired_listener = retired;

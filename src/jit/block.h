@@ -12,7 +12,8 @@
 
 struct block;
 
-// A direct jump out of translated code. Unlinked it leads to its stub, which leaves to the executor.
+// A direct jump out of translated code. Unlinked it leads to its stub, which leaves to the
+// executor.
 struct block_exit {
     struct block *from;
     struct block *to; // NULL: not linked
@@ -30,6 +31,7 @@ struct block_code {
     uint8_t *entry_saved; // guest flags in cpu->jit.flags
     uint8_t *hot_end, *cold, *cold_end;
     uint32_t bytes;
+    uint32_t runs; // before it was translated
     struct block_exit exits[2];
     struct block_exit *incoming;
 };
@@ -55,7 +57,8 @@ struct block {
     struct insn insns[];
 };
 
-// The mode bits that blocks are keyed by: whether the FPU is available is looked at when it is used.
+// The mode bits that blocks are keyed by: whether the FPU is available is looked at when it is
+// used.
 static inline uint32_t block_mode(uint32_t mode_bits)
 {
     return mode_bits & ~(CPU_MODE_EM | CPU_MODE_TS | CPU_MODE_OSFXSR);

@@ -28,8 +28,9 @@ bool code_cache_create(struct code_cache *cache, size_t size, struct error *err)
         if (cache->rx != MAP_FAILED)
             munmap(cache->rx, size);
         cache->rw = cache->rx = NULL;
-        return error_set(err, "the host refuses %zu MiB for translated code: try a smaller "
-                              "tb-size",
+        return error_set(err,
+                         "the host refuses %zu MiB for translated code: try a smaller "
+                         "tb-size",
                          size >> 20);
     }
     return true;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Memory for translated code: one memfd mapped twice, writable and executable. Hot code has the lower
-// part, cold code (slow paths, exits) the upper one; when one is full, everything is dropped.
+// Memory for translated code: one memfd mapped twice, writable and executable. Hot code has the
+// lower part, cold code (slow paths, exits) the upper one; when one is full, everything is dropped.
 #ifndef EMU_JIT_CODE_CACHE_H
 #define EMU_JIT_CODE_CACHE_H
 

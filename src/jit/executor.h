@@ -33,6 +33,10 @@ void executor_destroy(struct executor *ex);
 bool executor_set_accel(struct executor *ex, enum executor_accel accel, size_t tb_size,
                         struct error *err);
 
+// How often a block is interpreted before it is translated: much code runs only once or twice.
+#define EXECUTOR_THRESHOLD_DEFAULT 4u
+void executor_set_threshold(struct executor *ex, unsigned runs);
+
 // Runs until cpu_kick, a halt or shutdown, or until cpu->instructions reaches `target`; then
 // returns to the machine.
 void executor_run(struct executor *ex, uint64_t target);

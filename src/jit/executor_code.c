@@ -38,6 +38,11 @@ bool executor_set_accel(struct executor *ex, enum executor_accel accel, size_t t
     return true;
 }
 
+void executor_set_threshold(struct executor *ex, unsigned runs)
+{
+    ex->threshold = runs;
+}
+
 static void log_range(struct executor *ex, const char *title, const uint8_t *from,
                       const uint8_t *to)
 {
@@ -45,8 +50,8 @@ static void log_range(struct executor *ex, const char *title, const uint8_t *fro
     while (from < to) {
         char text[128];
         uint64_t at = (uint64_t)(uintptr_t)code_cache_executable(&ex->code, from);
-        unsigned length = disassemble(DISASSEMBLE_64, at, from, (size_t)(to - from), text,
-                                      sizeof text);
+        unsigned length =
+            disassemble(DISASSEMBLE_64, at, from, (size_t)(to - from), text, sizeof text);
         log_write(ex->log, LOG_OUT_ASM, "0x%08llx:  %s\n", (unsigned long long)at, text);
         from += length;
     }
@@ -66,6 +71,10 @@ bool executor_translate(struct executor *ex, struct block *block)
         return true;
     if (!translate_accepts(block) || block == ex->uncached)
         return false;
+    if (block->code.runs < ex->threshold && !ex->translator.single) {
+        block->code.runs++;
+        return false;
+    }
     if (!translate_block(&ex->translator, block)) {
         executor_flush(ex);
         code_cache_reset(&ex->code);

@@ -21,6 +21,7 @@ struct executor {
     struct block_builder builder;
 
     enum executor_accel accel;
+    unsigned threshold;
     bool run_code; // in this call of executor_run
     struct code_cache code;
     struct jit_stubs stubs;

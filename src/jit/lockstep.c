@@ -2,8 +2,8 @@
 // Lockstep: each block is interpreted first, with the memory it stores to kept as it was; then
 // everything is put back and the translated block runs; registers, flags, FPU, exceptions and that
 // memory must be equal. What may be done once only (ports, device registers, clocks, mode changes,
-// plugin calls, repeated strings) is interpreted alone. A store of translated code far from all that
-// the interpreter stored to is not seen.
+// plugin calls, repeated strings) is interpreted alone. A store of translated code far from all
+// that the interpreter stored to is not seen.
 #include <stdlib.h>
 
 #include "base/disassemble.h"
@@ -179,9 +179,9 @@ static const char *difference(const struct lockstep *ls)
     const struct outcome *a = &ls->expected, *b = &ls->got;
     if (a->faulted != b->faulted)
         return "exception";
-    if (a->faulted && (a->raised.vector != b->raised.vector ||
-                       a->raised.error_code != b->raised.error_code ||
-                       a->insn_eip != b->insn_eip || a->cr2 != b->cr2))
+    if (a->faulted &&
+        (a->raised.vector != b->raised.vector || a->raised.error_code != b->raised.error_code ||
+         a->insn_eip != b->insn_eip || a->cr2 != b->cr2))
         return "exception";
     if (a->eip != b->eip)
         return "EIP";
@@ -236,7 +236,8 @@ static void report(struct executor *ex, const struct block *block, const char *w
 static bool insn_is_once(const struct insn *insn)
 {
     return insn->hooks || insn->row == OPCODE_RDTSC || insn->row == OPCODE_RDPMC ||
-           insn->row == OPCODE_RDMSR || (opcode_rows[insn->row].attributes & (ATTR_IO | ATTR_STOP)) ||
+           insn->row == OPCODE_RDMSR ||
+           (opcode_rows[insn->row].attributes & (ATTR_IO | ATTR_STOP)) ||
            (insn->prefixes & (INSN_REP | INSN_REPNE));
 }
 

@@ -22,14 +22,12 @@ static void compute_liveness(struct translator *t)
     const struct insn *last = &block->insns[block->count - 1];
     const struct opcode_row *row = &opcode_rows[last->row];
     uint32_t next = block->linear + last->offset + last->length;
-    bool ends =
-        (row->attributes & (ATTR_BRANCH | ATTR_STOP)) && !insn_is_native_stop(t, last);
+    bool ends = (row->attributes & (ATTR_BRANCH | ATTR_STOP)) && !insn_is_native_stop(t, last);
     if (!ends && !(last->prefixes & (INSN_REP | INSN_REPNE)))
         live = flags_live_at(t, next);
     else if (row->operand[0] == OPND_Jb || row->operand[0] == OPND_Jz) {
         live = flags_live_at(t, next + last->imm);
-        if (last->row != OPCODE_JMP_Jb && last->row != OPCODE_JMP_Jz &&
-            last->row != OPCODE_CALL_Jz)
+        if (last->row != OPCODE_JMP_Jb && last->row != OPCODE_JMP_Jz && last->row != OPCODE_CALL_Jz)
             live |= flags_live_at(t, next);
     }
     for (unsigned i = block->count; i-- > 0;) {

@@ -29,7 +29,7 @@ enum {
 
 #define JUMP_CACHE_BITS  12u
 #define JUMP_CACHE_SIZE  (1u << JUMP_CACHE_BITS)
-#define JUMP_CACHE_SHIFT 5u // of sizeof(struct jump_cache_entry)
+#define JUMP_CACHE_SHIFT 5u          // of sizeof(struct jump_cache_entry)
 #define ADDEND_NEVER     UINT64_C(1) // no TLB entry has this value
 
 // A target of indirect jumps, valid while the execute table maps its page as it did.
@@ -59,10 +59,10 @@ struct jit_result {
 
 // Shared code at the bottom of the code cache (addresses of the writable view), made once.
 struct jit_stubs {
-    uint8_t *enter;       // executable view; struct jit_result (struct cpu *, code, tlb, counter)
-    uint8_t *step;        // call: R8D instruction, R9 block header; comes back when all is well
-    uint8_t *step_leave;  // jump: the same, and leaves
-    uint8_t *rest;        // jump: interprets the block from there on, and leaves
+    uint8_t *enter;        // executable view; struct jit_result (struct cpu *, code, tlb, counter)
+    uint8_t *step;         // call: R8D instruction, R9 block header; comes back when all is well
+    uint8_t *step_leave;   // jump: the same, and leaves
+    uint8_t *rest;         // jump: interprets the block from there on, and leaves
     uint8_t *leave_direct; // jump: R8D exit number, R9 block header
     uint8_t *leave_at;     // jump: R8D target EIP
     uint8_t *fpu_load;     // call: makes the host's FPU hold the guest's state; CF: it must not
@@ -99,19 +99,19 @@ struct translator {
     const struct jit_stubs *stubs;
     bool single;      // lockstep: a block leaves at its end, with all flags
     unsigned stop_at; // ... or before this instruction
-    bool counting; // -icount: blocks end exactly at cpu->jit.target
+    bool counting;    // -icount: blocks end exactly at cpu->jit.target
     uint32_t mode;
 
     struct x64 hot, cold;
     struct block *block;
-    uint8_t *header;   // the block's pointer, in the cold part
-    unsigned index;    // of the present instruction
+    uint8_t *header;                    // the block's pointer, in the cold part
+    unsigned index;                     // of the present instruction
     unsigned flags_before, flags_after; // live flags around it
     bool flags_host, flags_saved;       // where they are valid
     unsigned flags_saved_mask;
     bool carry_at_hand; // the present instruction saved CF, and SCRATCH_B still has it
-    bool shadow; // STI: who leaves by the exit being emitted has one more instruction to run
-    bool fpu; // the host's FPU holds the guest's state
+    bool shadow;        // STI: who leaves by the exit being emitted has one more instruction to run
+    bool fpu;           // the host's FPU holds the guest's state
     struct slow_path slow[BLOCK_MAX_INSNS];
     unsigned slow_count;
     bool slow_opened; // the last slow path belongs to the present instruction

@@ -53,8 +53,8 @@ void emit_exit(struct translator *t, unsigned number, uint32_t linear)
         x64_jcc(a, X64_NE, exit->stub);
     }
     if (guard) {
-        int32_t entry = (int32_t)(MMU_EXECUTE * TLB_TABLE_BYTES +
-                                  (linear >> PAGE_SHIFT) * sizeof(uintptr_t));
+        int32_t entry =
+            (int32_t)(MMU_EXECUTE * TLB_TABLE_BYTES + (linear >> PAGE_SHIFT) * sizeof(uintptr_t));
         exit->guard = t->cold.at;
         x64_imm64(&t->cold, ADDEND_NEVER);
         x64_rm(a, 0x8b | X64_W, SCRATCH_ADDEND, x64_at(HOST_TLB, entry));
@@ -81,8 +81,7 @@ static void emit_indirect(struct translator *t)
     x64_rr(a, 0xc1, 4, SCRATCH_A);
     x64_imm(a, JUMP_CACHE_SHIFT, 1);
     x64_rm(a, 0x03 | X64_W, SCRATCH_A, cpu_field(offsetof(struct cpu, jit.jump_cache)));
-    x64_rm(a, 0x39, SCRATCH_ADDRESS,
-           x64_at(SCRATCH_A, offsetof(struct jump_cache_entry, linear)));
+    x64_rm(a, 0x39, SCRATCH_ADDRESS, x64_at(SCRATCH_A, offsetof(struct jump_cache_entry, linear)));
     x64_jcc(a, X64_NE, miss);
     x64_rm(a, 0x81, 7, x64_at(SCRATCH_A, offsetof(struct jump_cache_entry, mode)));
     x64_imm(a, t->mode, 4);

@@ -21,7 +21,7 @@ void jit_flags_from_cpu(struct cpu *cpu)
 
 static void emit_save(struct x64 *a, unsigned live)
 {
-    if (live == FLAG_CF) { // SCRATCH_B keeps it as well
+    if (live == FLAG_CF) {                                            // SCRATCH_B keeps it as well
         x64_rr(a, 0x90 | X64_B | X64_0F | X64_BYTE_RM, 0, SCRATCH_B); // setc
         x64_rm(a, 0x88, SCRATCH_B, cpu_field(FLAGS_BYTE));
         return;

@@ -25,16 +25,17 @@ static void emit_check(struct translator *t)
 static unsigned x87_operand(unsigned escape, unsigned digit, bool *store)
 {
     static const uint8_t sizes[8][8] = {
-        {4, 4, 4, 4, 4, 4, 4, 4},    // D8: m32
-        {4, 0, 4, 4, 0, 2, 0, 2},    // D9: m32; FLDENV, FLDCW, FNSTENV, FNSTCW
-        {4, 4, 4, 4, 4, 4, 4, 4},    // DA: i32
-        {4, 0, 4, 4, 0, 10, 0, 10},  // DB: i32, m80
-        {8, 8, 8, 8, 8, 8, 8, 8},    // DC: m64
-        {8, 0, 8, 8, 0, 0, 0, 2},    // DD: m64; FRSTOR, FNSAVE, FNSTSW
-        {2, 2, 2, 2, 2, 2, 2, 2},    // DE: i16
-        {2, 0, 2, 2, 10, 8, 10, 8},  // DF: i16, BCD, i64
+        {4, 4, 4, 4, 4, 4, 4, 4},   // D8: m32
+        {4, 0, 4, 4, 0, 2, 0, 2},   // D9: m32; FLDENV, FLDCW, FNSTENV, FNSTCW
+        {4, 4, 4, 4, 4, 4, 4, 4},   // DA: i32
+        {4, 0, 4, 4, 0, 10, 0, 10}, // DB: i32, m80
+        {8, 8, 8, 8, 8, 8, 8, 8},   // DC: m64
+        {8, 0, 8, 8, 0, 0, 0, 2},   // DD: m64; FRSTOR, FNSAVE, FNSTSW
+        {2, 2, 2, 2, 2, 2, 2, 2},   // DE: i16
+        {2, 0, 2, 2, 10, 8, 10, 8}, // DF: i16, BCD, i64
     };
-    *store = (escape & 1) && (digit == 2 || digit == 3 || digit == 7 || (escape == 7 && digit == 6));
+    *store =
+        (escape & 1) && (digit == 2 || digit == 3 || digit == 7 || (escape == 7 && digit == 6));
     return sizes[escape][digit];
 }
 
@@ -149,7 +150,7 @@ static bool translate_simd(struct translator *t, const struct insn *insn)
     unsigned kind = row->operand[place];
     bool immediate = row->operand[1] == OPND_Ib || row->operand[2] == OPND_Ib;
     bool group = immediate && row->operand[1] == OPND_Ib; // shifts by an immediate: a digit
-    if (row->opcode == 0x77) { // EMMS
+    if (row->opcode == 0x77) {                            // EMMS
         emit_check(t);
         x64_byte(&t->hot, 0x0f);
         x64_byte(&t->hot, 0x77);
@@ -169,8 +170,7 @@ static bool translate_simd(struct translator *t, const struct insn *insn)
             return false;
     } else {
         bool general = is_general(kind) || kind == OPND_Rd;
-        operand = (struct operand){
-            .reg = general ? (uint8_t)host_reg(insn->rm) : insn->rm};
+        operand = (struct operand){.reg = general ? (uint8_t)host_reg(insn->rm) : insn->rm};
     }
     if (row->flags_written)
         flags_acquire(t, insn_flags_needed(insn, t->flags_after));

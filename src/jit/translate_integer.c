@@ -64,8 +64,7 @@ static bool alu_A_I(struct translator *t, const struct insn *insn, unsigned op, 
 {
     flags_acquire(t, insn_flags_needed(insn, t->flags_after));
     unsigned flags = size_flag(size);
-    x64_alu_imm(&t->hot, op, flags, X64_RAX,
-                size == 2 ? (int16_t)insn->imm : (int32_t)insn->imm);
+    x64_alu_imm(&t->hot, op, flags, X64_RAX, size == 2 ? (int16_t)insn->imm : (int32_t)insn->imm);
     flags_written(t);
     return true;
 }

@@ -35,7 +35,7 @@ static bool translate_pushf(struct translator *t)
     x64_imm(a, 11, 1); // OF
     x64_rr(a, 0x09, SCRATCH_A, SCRATCH_B);
     x64_rm(a, 0x8b, SCRATCH_A, eflags_field());
-    x64_alu_imm(a, 4, 0, SCRATCH_A, (int32_t)~(FLAGS_ARITH | FLAG_VM | FLAG_RF));
+    x64_alu_imm(a, 4, 0, SCRATCH_A, (int32_t) ~(FLAGS_ARITH | FLAG_VM | FLAG_RF));
     x64_rr(a, 0x09, SCRATCH_A, SCRATCH_B);
     return push_register(t, SCRATCH_B);
 }
@@ -92,7 +92,7 @@ static void translate_popf(struct translator *t)
     x64_bind_short(a, masked);
     x64_rr(a, 0x89, SCRATCH_B, SCRATCH_A);
     x64_alu_imm(a, 4, 0, SCRATCH_A, FLAG_IF | FLAG_DF);
-    x64_alu_imm(a, 4, 0, SCRATCH_ADDRESS, (int32_t)~(FLAG_IF | FLAG_DF));
+    x64_alu_imm(a, 4, 0, SCRATCH_ADDRESS, (int32_t) ~(FLAG_IF | FLAG_DF));
     x64_rr(a, 0x09, SCRATCH_A, SCRATCH_ADDRESS);
     x64_rm(a, 0x89, SCRATCH_ADDRESS, eflags_field());
     x64_rr(a, 0xb6 | X64_0F | X64_BYTE_RM, SCRATCH_A, SCRATCH_B);

@@ -20,6 +20,7 @@ static struct fixture make(enum executor_accel accel)
     vm_paging(f.vm);
     f.ex = executor_create(f.vm->cpu, &f.vm->log, &err);
     assert_true(executor_set_accel(f.ex, accel, 2u << 20, &err));
+    executor_set_threshold(f.ex, 0);
     return f;
 }
 
@@ -94,9 +95,9 @@ static void test_remapped_page(void **state)
 {
     struct fixture f = make(EXECUTOR_JIT);
     const uint32_t page = VM_CODE + PAGE_SIZE, frame = 0x90000;
-    VM_BYTES(f.vm, VM_CODE, 0xe8, 0xfb, 0x0f, 0x00, 0x00, 0xf4);   // call page; hlt
-    VM_BYTES(f.vm, page, 0xb8, 1, 0, 0, 0, 0xc3);                  // mov eax, 1; ret
-    VM_BYTES(f.vm, frame, 0xb8, 2, 0, 0, 0, 0xc3);                 // mov eax, 2; ret
+    VM_BYTES(f.vm, VM_CODE, 0xe8, 0xfb, 0x0f, 0x00, 0x00, 0xf4); // call page; hlt
+    VM_BYTES(f.vm, page, 0xb8, 1, 0, 0, 0, 0xc3);                // mov eax, 1; ret
+    VM_BYTES(f.vm, frame, 0xb8, 2, 0, 0, 0, 0xc3);               // mov eax, 2; ret
     for (unsigned i = 0; i < 20; i++) {
         vm_map(f.vm, page, (i & 1 ? frame : page) | 7);
         for (unsigned n = 0; n < 3; n++) {
