@@ -129,7 +129,7 @@ static void run_loop(struct executor *ex, uint64_t target)
             if (log_enabled(ex->log, LOG_CPU))
                 cpu_describe(cpu, ex->log->out);
         }
-        if (UNLIKELY(ex->accel == EXECUTOR_LOCKSTEP) && target == UINT64_MAX) {
+        if (UNLIKELY(ex->accel == EXECUTOR_LOCKSTEP) && block->count <= left) {
             lockstep_run(ex, block);
             look = ex->look;
             continue;
