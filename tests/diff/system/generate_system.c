@@ -351,7 +351,7 @@ static void gen_mov_debug(struct program *p)
 static void gen_msr(struct program *p)
 {
     static const uint32_t numbers[] = {0x174, 0x175, 0x176, 0xc0000080, 0x277, 0x12345, 0x40000000};
-    uint32_t index = numbers[below(p, 7)];
+    uint32_t index = numbers[below(p, has(p, F_PRECISE) ? 7 : 5)];
     if (index == 0xc0000080 && !has(p, F_NX))
         index = 0x174;
     emit_mov_size(p, 1, index, 4);

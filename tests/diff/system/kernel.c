@@ -176,6 +176,8 @@ static void report_event(struct report *r, const struct program *p, unsigned num
 // Pushed EFLAGS images lie in stacks and task states.
 static uint32_t memory_mask(uint32_t address)
 {
+    if (address >= PDPT && address < PDPT + 32 && !(params.features & F_PRECISE))
+        return 0;
     bool images = (address >= STACKS && address < GDT) || (address >= TSS_MAIN && address < PDPT);
     return images ? ~params.flags_mask : ~0u;
 }

@@ -57,7 +57,9 @@ enum {
     F_IDT = 1 << 12,    // gates are changed
     F_STACK_BREAK = 1 << 13,  // data breakpoints on stacks
     F_CR4_RESERVED = 1 << 14, // reserved bits of CR4 are written
-    F_ACCESSED = 1 << 15,     // accessed bits of code segments and page directories start clear
+    // Details that QEMU does not model: accessed bits of code segments and page directories, none in PDPTEs, null
+    // selectors with an RPL, MSRs that do not exist.
+    F_PRECISE = 1 << 15,
 };
 
 enum mode { MODE_REAL, MODE_PROTECTED, MODE_V86 };

@@ -12,7 +12,7 @@ import time
 # Bits of params.features, kernel.h.
 FEATURES = dict(VME=1 << 0, PAE=1 << 1, NX=1 << 2, INTR=1 << 3, DEBUG=1 << 4, TASK=1 << 5, REAL=1 << 6, V86=1 << 7,
                 PVI=1 << 8, FPU=1 << 9, LIMITS=1 << 10, AC=1 << 11, IDT=1 << 12, STACK_BREAK=1 << 13,
-                CR4_RESERVED=1 << 14, ACCESSED=1 << 15)
+                CR4_RESERVED=1 << 14, PRECISE=1 << 15)
 LIST_MAX = 16000
 SHUTDOWN_HASH = "f001dead"
 

@@ -70,7 +70,7 @@ uint16_t random_selector(struct program *p)
     }
     switch (below(p, 16)) {
     case 0:
-        return (uint16_t)below(p, 4);
+        return has(p, F_PRECISE) ? (uint16_t)below(p, 4) : 0;
     case 1 ... 4:
         n = G_DATA32 + p->cpl + (chance(p, 40) ? 8 : 0);
         break;
@@ -193,7 +193,7 @@ static void setup_gdt(struct program *p)
     put_descriptor(GDT, G_LDT, make_descriptor(LDT, L_COUNT * 8 - 1, 0x82, 0));
     put_descriptor(GDT, G_CODE16_FLAT0, make_descriptor(0, 0xffff, 0x9a, 0));
     for (unsigned ring = 0; ring < 4; ring++) {
-        uint32_t a = (has(p, F_ACCESSED) ? below(p, 2) : 1) | ring << 5;
+        uint32_t a = (has(p, F_PRECISE) ? below(p, 2) : 1) | ring << 5;
         // Without paging nothing stops code that runs away into memory that is not there.
         put_descriptor(GDT, G_CODE32 + ring,
                        make_descriptor(0, p->paging ? 0xfffff : 0xff, 0x9a | a, 0xc));
@@ -444,7 +444,7 @@ static uint32_t page_of_area(struct program *p, unsigned page)
 static uint32_t random_pde(struct program *p)
 {
     uint32_t pde = (random_pte(p, PAGE_TABLE) & ~PTE_D) | (rnd(p) & PTE_D);
-    return has(p, F_ACCESSED) ? pde : pde | PTE_A;
+    return has(p, F_PRECISE) ? pde : pde | PTE_A;
 }
 
 static void setup_two_level(struct program *p)
@@ -581,7 +581,7 @@ static void setup_segments(struct program *p)
         if (ring != 0 && chance(p, 15)) // stack size unlike code size
             ctx.ss = ((p->is32 ? G_DATA16 : G_DATA32) + ring) << 3 | ring;
         for (unsigned i = 0; i < 4; i++)
-            *data[i] = chance(p, 90) ? (first + ring) << 3 | ring : below(p, 4);
+            *data[i] = chance(p, 90) ? (first + ring) << 3 | ring : has(p, F_PRECISE) ? below(p, 4) : 0;
     } else {
         ctx.cs = p->base >> 4;
         ctx.ss = AREA >> 4;
