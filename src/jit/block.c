@@ -238,6 +238,18 @@ void block_invalidate_all(struct block_table *table)
             block_retire(table, table->hash[i]);
 }
 
+void block_invalidate_cold(struct block_table *table)
+{
+    for (unsigned i = 0; i < HASH_SIZE; i++) {
+        struct block *next;
+        for (struct block *b = table->hash[i]; b; b = next) {
+            next = b->hash_next;
+            if (!b->code.entry)
+                block_retire(table, b);
+        }
+    }
+}
+
 void block_free_retired(struct block_table *table)
 {
     while (table->retired) {

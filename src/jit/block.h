@@ -79,6 +79,8 @@ void block_insert(struct block_table *table, struct block *block);
 // Marks dead and unlinks every block that overlaps [host, host + length).
 void block_invalidate(struct block_table *table, const uint8_t *host, size_t length);
 void block_invalidate_all(struct block_table *table);
+// The same for every block without translated code.
+void block_invalidate_cold(struct block_table *table);
 
 // Frees what was unlinked; no executor may be inside a block.
 void block_free_retired(struct block_table *table);

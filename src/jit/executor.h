@@ -27,9 +27,10 @@ struct executor_stats {
 struct executor *executor_create(struct cpu *cpu, struct log *log, struct error *err);
 void executor_destroy(struct executor *ex);
 
-// A new executor interprets. tb_size: bytes of memory for translated code, 0 for the default. Hosts
-// that cannot run translated code refuse.
-#define EXECUTOR_TB_SIZE_DEFAULT (64u << 20)
+// A new executor interprets. tb_size: bytes of memory for blocks and their code, 0 for the default.
+// When it is used up, blocks that ran too seldom to be translated go first, then all. Hosts that
+// cannot run translated code refuse.
+#define EXECUTOR_TB_SIZE_DEFAULT (28u << 20)
 bool executor_set_accel(struct executor *ex, enum executor_accel accel, size_t tb_size,
                         struct error *err);
 

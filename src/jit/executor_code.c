@@ -18,11 +18,12 @@ bool executor_set_accel(struct executor *ex, enum executor_accel accel, size_t t
                         struct error *err)
 {
     executor_flush(ex);
+    ex->budget = tb_size ? tb_size : EXECUTOR_TB_SIZE_DEFAULT;
     if (accel != EXECUTOR_INTERP && !ex->code.rw) {
         if (!host_is_able())
             return error_set(err, "this host's CPU has no BMI2, which translated code needs: use "
                                   "-accel interp");
-        if (!code_cache_create(&ex->code, tb_size ? tb_size : EXECUTOR_TB_SIZE_DEFAULT, err))
+        if (!code_cache_create(&ex->code, ex->budget, err))
             return false;
         jit_stubs_create(&ex->stubs, &ex->code);
         ex->cpu->jit.mxcsr_of_c = MXCSR_INIT;
@@ -65,6 +66,14 @@ void executor_log_code(struct executor *ex, const struct block *block)
     log_range(ex, "cold", code->cold + sizeof(uint64_t), code->cold_end);
 }
 
+void executor_drop_code(struct executor *ex)
+{
+    executor_flush(ex);
+    if (ex->code.rw)
+        code_cache_reset(&ex->code);
+    ex->stats.cache_flushes++;
+}
+
 bool executor_translate(struct executor *ex, struct block *block)
 {
     if (LIKELY(block->code.entry != NULL))
@@ -76,9 +85,7 @@ bool executor_translate(struct executor *ex, struct block *block)
         return false;
     }
     if (!translate_block(&ex->translator, block)) {
-        executor_flush(ex);
-        code_cache_reset(&ex->code);
-        ex->stats.cache_flushes++;
+        executor_drop_code(ex);
         return false;
     }
     ex->stats.translated++;

@@ -19,6 +19,19 @@ void executor_log_block(struct executor *ex, const struct block *block)
     }
 }
 
+// Room for more blocks: those that ran too seldom to be translated go, and when that is not enough,
+// all.
+static void keep_budget(struct executor *ex)
+{
+    if (LIKELY(block_table_bytes(ex->table) + code_cache_used(&ex->code) < ex->budget))
+        return;
+    if (ex->code.rw)
+        block_invalidate_cold(ex->table);
+    if (block_table_bytes(ex->table) + code_cache_used(&ex->code) > ex->budget / 4 * 3)
+        executor_drop_code(ex);
+    block_free_retired(ex->table);
+}
+
 static struct block *make_block(struct executor *ex, const uint8_t *host, uint32_t linear,
                                 unsigned max_insns, bool keep)
 {
@@ -78,8 +91,10 @@ static NOINLINE struct block *find_slow(struct executor *ex, uint32_t linear)
         block_invalidate(ex->table, block->host, 1);
         block = NULL;
     }
-    if (!block)
+    if (!block) {
+        keep_budget(ex);
         block = make_block(ex, host, linear, BLOCK_MAX_INSNS, true);
+    }
     if (block == ex->uncached)
         return block;
     if (cpu->segs[SEG_CS].limit - cpu->eip < block->bytes - 1u)

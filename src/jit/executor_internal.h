@@ -26,6 +26,7 @@ struct executor {
     struct code_cache code;
     struct jit_stubs stubs;
     struct translator translator;
+    size_t budget;           // bytes for blocks and their code
     struct block_exit *link; // the exit that was left by, to be linked to the block that follows
     uint64_t link_drops;     // generation of the table at that time
     struct lockstep *lockstep;
@@ -46,6 +47,9 @@ void lockstep_run(struct executor *ex, struct block *block);
 // Interprets n instructions of a block from number `first` on. True: nothing asked to leave before
 // the last of them.
 bool executor_interpret(struct cpu *cpu, struct block *block, unsigned first, unsigned n);
+
+// Drops every block and all translated code; not from inside a block.
+void executor_drop_code(struct executor *ex);
 
 // Runs translated code from a block on, until it leaves.
 void executor_run_code(struct executor *ex, struct block *block);
