@@ -233,9 +233,10 @@ void block_invalidate(struct block_table *table, const uint8_t *host, size_t len
 
 void block_invalidate_all(struct block_table *table)
 {
-    for (unsigned i = 0; i < HASH_SIZE; i++)
-        while (table->hash[i])
-            block_retire(table, table->hash[i]);
+    // Page by page: the head of a page's list is unlinked without a search.
+    for (unsigned i = 0; i < PAGES_SIZE; i++)
+        while (table->pages[i])
+            block_retire(table, table->pages[i]->blocks);
 }
 
 void block_invalidate_cold(struct block_table *table)
