@@ -291,6 +291,8 @@ static inline void cpu_kick(struct cpu *cpu)
 
 // Raises a fault at the running instruction: records it and jumps to the executor, which calls
 // cpu_deliver.
+// Leaves the running instruction for the executor, with cpu->raised set; every way out goes here.
+_Noreturn void cpu_leave_instruction(struct cpu *cpu);
 _Noreturn void cpu_raise(struct cpu *cpu, enum exception_vector vector);
 _Noreturn void cpu_raise_error(struct cpu *cpu, enum exception_vector vector, uint32_t error_code);
 _Noreturn void cpu_raise_page_fault(struct cpu *cpu, uint32_t linear, uint32_t error_code);

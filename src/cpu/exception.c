@@ -5,6 +5,7 @@
 #include "cpu/exception.h"
 
 #include "cpu/flags.h"
+#include "cpu/mem.h"
 
 static bool vector_has_error_code(unsigned vector)
 {
@@ -18,6 +19,14 @@ static void emit_fault(struct cpu *cpu)
     struct qemu_fault_payload payload = {.pc = cpu->segs[SEG_CS].base + cpu->insn_eip,
                                          .vector = cpu->raised.vector};
     signal_emit(cpu->signals.instruction_exception, &payload, cpu->host);
+}
+
+void cpu_leave_instruction(struct cpu *cpu)
+{
+    mem_observe_end(cpu);
+    cpu->hook.phase = CPU_HOOK_IDLE;
+    cpu->hook.requests = 0;
+    siglongjmp(*cpu->jump, 1);
 }
 
 void cpu_raise(struct cpu *cpu, enum exception_vector vector)
@@ -34,7 +43,7 @@ void cpu_raise_error(struct cpu *cpu, enum exception_vector vector, uint32_t err
                                          .has_error_code = vector_has_error_code(vector),
                                          .error_code = error_code};
     emit_fault(cpu);
-    siglongjmp(*cpu->jump, 1);
+    cpu_leave_instruction(cpu);
 }
 
 void cpu_raise_page_fault(struct cpu *cpu, uint32_t linear, uint32_t error_code)
@@ -46,14 +55,14 @@ void cpu_raise_page_fault(struct cpu *cpu, uint32_t linear, uint32_t error_code)
 void cpu_raise_software(struct cpu *cpu, uint8_t vector)
 {
     cpu->raised = (struct cpu_exception){.vector = vector, .is_int = true, .is_trap = true};
-    siglongjmp(*cpu->jump, 1);
+    cpu_leave_instruction(cpu);
 }
 
 void cpu_raise_icebp(struct cpu *cpu)
 {
     cpu->eflags &= ~FLAG_RF; // as for every software interrupt
     cpu->raised = (struct cpu_exception){.vector = EXC_DB, .is_trap = true};
-    siglongjmp(*cpu->jump, 1);
+    cpu_leave_instruction(cpu);
 }
 
 // The EFLAGS image that is saved: RF is set for faults, so that the instruction's own breakpoint

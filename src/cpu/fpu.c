@@ -146,7 +146,7 @@ void fpu_raise_pending(struct cpu *cpu)
     struct qemu_interrupt_payload payload = {.vector = (uint8_t)vector};
     signal_emit(cpu->signals.interrupt, &payload, cpu->host);
     cpu->raised = (struct cpu_exception){.vector = (uint8_t)vector, .is_external = true};
-    siglongjmp(*cpu->jump, 1);
+    cpu_leave_instruction(cpu);
 }
 
 void fpu_lower_ferr(struct cpu *cpu)

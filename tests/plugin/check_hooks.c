@@ -120,6 +120,22 @@ static void test_raise(struct small_machine *m)
     assert_int_equal(m->cpu->activity, CPU_SHUTDOWN); // there is no IDT
 }
 
+// An instruction whose accesses are watched faults in the middle.
+static void test_fault_while_watched(struct small_machine *m)
+{
+    const struct hooks_found *f = start(m, "mode=count");
+    m->cpu->idtr.limit = 0;
+    m->cpu->segs[SEG_DS].limit = 0xfff;
+    cpu_update_mode(m->cpu);
+    small_run(m, 0x1000, 10000);
+    assert_int_equal(m->cpu->activity, CPU_SHUTDOWN);
+    assert_int_equal(f->at[JIT_BEFORE], 2);
+    assert_int_equal(f->at[JIT_AFTER], 1);
+    assert_null(m->cpu->hook.observe);
+    assert_ptr_not_equal(m->cpu->mmu.tlb[0][MMU_READ], mmu_empty_table(&m->cpu->mmu));
+    assert_false(m->cpu->mmu.trace_all);
+}
+
 static void test_stop(struct small_machine *m)
 {
     const struct hooks_found *f = start(m, "mode=stop");
@@ -267,6 +283,11 @@ static void run_test_raise(void **state)
     with_machine(test_raise);
 }
 
+static void run_test_fault_while_watched(void **state)
+{
+    with_machine(test_fault_while_watched);
+}
+
 static void run_test_stop(void **state)
 {
     with_machine(test_stop);
@@ -312,6 +333,7 @@ int main(void)
         cmocka_unit_test(run_test_skip),
         cmocka_unit_test(run_test_elsewhere),
         cmocka_unit_test(run_test_raise),
+        cmocka_unit_test(run_test_fault_while_watched),
         cmocka_unit_test(run_test_stop),
         cmocka_unit_test(run_test_change),
         cmocka_unit_test(run_test_refusals),
