@@ -52,6 +52,21 @@ refuses "NtNothing" -plugin syscalls_windows_7,calls=NtNothing -os-version Win7
 refuses "Win7" -plugin syscalls_windows_7 -os-version WinXP
 [ "$refused_wrong" = 0 ] || fail "wrong options"
 
+# Nonsense for arguments: bad addresses, any number, calls that stay open. Nothing may break, and the logs stay whole.
+for accel in interp jit; do
+    emu_start "hostile-$accel" -serial "file:$work/hostile-$accel.serial" -monitor null -accel "$accel" \
+        -kernel guest/guest.elf -append "version=7 hostile=1" -device isa-debug-exit,iobase=0xf4,iosize=0x04 \
+        -os-version Win7 -plugin "syscalls_windows_7,log=log.txt,json=log.json,bytes=64,api_monitor_windows"
+    wait_exit 1 120
+    has_text serial "GUEST PASS"
+    has_no_text err "crashed"
+    python3 -c 'import json, sys
+for line in open(sys.argv[1], encoding="utf-8"): json.loads(line)' "$work/log.json" || fail "hostile guest: JSON log"
+    grep -vnE '^[0-9a-f]{8} [0-9a-f]{8} (Nt[A-Za-z]+|syscall_0x[0-9a-f]{4})\(.*\) = (STATUS_[A-Z_]+|0x[0-9a-f]{8}|\?)$' \
+        "$work/log.txt" >"$work/odd" && fail "hostile guest: $(head -n 1 "$work/odd" | cut -c 1-300)"
+    [ "$(wc -l <"$work/log.txt")" -gt 50000 ] || fail "hostile guest: only $(wc -l <"$work/log.txt") calls"
+done
+
 # Loaded into a running guest, switched on and off, and stopped.
 emu_start_monitor live -kernel guest/guest.elf -append "version=xp busy=100000" -os-version WinXP \
     -device isa-debug-exit,iobase=0xf4,iosize=0x04

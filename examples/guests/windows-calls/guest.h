@@ -32,6 +32,7 @@ struct teb {
     uint32_t rounds;       // of the busy loop, 0: perform each call once
     uint32_t has_image;    // a module was given
     uint32_t number[CALL_COUNT];
+    uint32_t hostile;         // perform calls with nonsense for arguments
     uint32_t callback_number; // of the call by which a callback ends
 };
 

@@ -60,6 +60,7 @@ static uint32_t numbers[CALL_COUNT];
 static uint32_t callback_number, rounds;
 static uint32_t module_start, module_end;
 static uint32_t returns;
+static bool hostile; // user code gives nonsense: nothing of it is looked at
 
 static void outb(uint16_t port, uint8_t value)
 {
@@ -245,6 +246,7 @@ static void thread_new(uint32_t n)
     teb->context = directory;
     teb->index = n;
     teb->rounds = rounds;
+    teb->hostile = hostile;
     teb->has_image = module_end > module_start;
     teb->callback_number = callback_number;
     for (unsigned i = 0; i < CALL_COUNT; i++)
@@ -518,6 +520,14 @@ static uint32_t perform(struct frame *f, struct process *p, uint32_t id, const u
     }
 }
 
+static uint32_t nonsense_status(void)
+{
+    static const uint32_t statuses[] = {0, 0x103, 0x80000005, 0xc0000005, 0x40000003, 0x12345678};
+    static uint32_t seed;
+    seed = seed * 1664525 + 1013904223;
+    return statuses[(seed >> 16) % 6];
+}
+
 void kernel_call(struct frame *f)
 {
     struct thread *t = &threads[current];
@@ -533,7 +543,12 @@ void kernel_call(struct frame *f)
             id++;
         if (f->kind == 1 && ++returns % 3 == 0)
             f->kind = 0; // Windows, too, leaves some by IRET
-        f->eax = id < CALL_COUNT ? perform(f, &processes[t->process], id, arguments) : 0xc000001c;
+        if (hostile && id != ID_NtTerminateThread && id != ID_NtTerminateProcess)
+            f->eax = nonsense_status();
+        else if (id < CALL_COUNT)
+            f->eax = perform(f, &processes[t->process], id, arguments);
+        else
+            f->eax = 0xc000001c;
     }
     schedule();
 }
@@ -561,6 +576,7 @@ static void choose_version(const char *line)
     for (unsigned i = 0; i < CALL_COUNT; i++)
         numbers[i] = all[i][column];
     callback_number = 0x1fff;
+    hostile = word_after(line, "hostile=") != 0;
     const char *busy = word_after(line, "busy=");
     while (busy && *busy >= '0' && *busy <= '9')
         rounds = rounds * 10 + (uint32_t)(*busy++ - '0');

@@ -342,11 +342,44 @@ static void busy(struct calls *c)
         print("");
 }
 
+// Any number, arguments anywhere: what plugins must survive. Now and then a call that stays open in a
+// place of the stack that is used again.
+static void hostile(struct calls *c)
+{
+    uint32_t seed = c->teb->index + 1, scratch = SCRATCH_BASE + c->teb->index * 0x2000;
+    const uint32_t values[] = {0,          1,           0xffffffff,       0xfffffffe,
+                               UNMAPPED,   scratch,     scratch + 0x1ffc, scratch + 0x0ffe,
+                               0x7fffffff, 0x80000000,  0xfffffff9,       24,
+                               27,         0xffff0000u, scratch + 8,      scratch + 0x1ff0};
+    uint32_t *memory = (uint32_t *)scratch;
+    for (uint32_t i = 0; i < 20000; i++) {
+        uint32_t a[11];
+        for (unsigned n = 0; n < 11; n++) {
+            seed = seed * 1664525 + 1013904223;
+            a[n] = values[seed >> 28];
+            memory[(seed >> 8) % 0x800] = values[seed >> 24 & 15];
+        }
+        uint32_t number = seed & 0x40 ? c->teb->number[(seed >> 10) % CALL_COUNT] : seed >> 12 & 0x3fff;
+        if (number == c->teb->number[ID_NtTerminateThread] ||
+            number == c->teb->number[ID_NtTerminateProcess] || number == 0x1fff)
+            continue;
+        if (i % 7 == 0)
+            __asm__ volatile("int $0x2e" : "+a"(number) : "d"(values[seed >> 20 & 15]) : "memory");
+        else if (i % 2)
+            nt_int2e(number | seed << 16, a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8],
+                     a[9], a[10]);
+        else
+            nt_sysenter(number, a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10]);
+    }
+}
+
 void user_main(uint32_t index)
 {
     struct calls c = {.teb = teb_self()};
     c.enter = nt_sysenter;
-    if (c.teb->rounds) {
+    if (c.teb->hostile) {
+        hostile(&c);
+    } else if (c.teb->rounds) {
         busy(&c);
     } else {
         for (unsigned pass = 0; pass < 2; pass++) {
@@ -368,6 +401,12 @@ void user_main(uint32_t index)
     }
     while (*ended < THREADS_EACH - 1)
         ;
+    if (c.teb->has_image && index == THREADS_EACH && !c.teb->rounds) {
+        NT(&c, NtUnmapViewOfSection, CURRENT_PROCESS, IMAGE_BASE);
+        EXPECT("NtUnmapViewOfSection(ProcessHandle=NtCurrentProcess(), BaseAddress=0x10000000) = "
+               "STATUS_SUCCESS");
+        image_call_often(); // the code is still there, but belongs to no module any more
+    }
     if (c.teb->has_image && index == 0)
         image_exit();
     EXPECT("NtTerminateProcess(ProcessHandle=NtCurrentProcess(), ExitStatus=0x00000005) = ?");
