@@ -2,6 +2,7 @@
 // Every command and topic of the monitor on a machine of its own.
 #include "monitor_fixture.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "monitor/command.h"
@@ -63,6 +64,11 @@ static void every_command_survives(void **state)
     static const char *const tails[] = {"",     " /",           " \"",    " /9999999999x 1",
                                         " -f",  " -1 -1 -1 -1", " $ $ $", " 0xffffffffffffffff 1 x",
                                         " (((("};
+    // Some of these name files to write: they go to a folder of their own.
+    char folder[] = "/tmp/emu-commands-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    int before = open(".", O_RDONLY | O_DIRECTORY);
+    assert_int_equal(chdir(folder), 0);
     for (size_t i = 0; i < command_count; i++) {
         for (size_t t = 0; t < ARRAY_SIZE(tails); t++) {
             if (strcmp(commands[i].name, "quit") == 0)
@@ -78,8 +84,12 @@ static void every_command_survives(void **state)
                     strcmp(info_topics[i].name, "plugins") == 0);
         free(line);
     }
-    unlink("-f");
-    unlink("x");
+    static const char *const written[] = {"-f", "x", "((((", "/", "1"};
+    for (size_t i = 0; i < ARRAY_SIZE(written); i++)
+        unlink(written[i]);
+    assert_int_equal(fchdir(before), 0);
+    close(before);
+    assert_int_equal(rmdir(folder), 0);
 }
 
 static void info(void **state)
