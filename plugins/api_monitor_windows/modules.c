@@ -9,7 +9,7 @@
 
 #include "common/guest.h"
 #include "common/pe_exports.h"
-#include "common/syscall_signals.h"
+#include "common/windows/syscall_signals.h"
 #include "common/windows/signals.h"
 #include "internal.h"
 
@@ -362,7 +362,7 @@ bool modules_start(struct api_trace *trace)
            plugin_subscribe(on_map, "syscall", "VMI_SC_MAP_VIEW_OF_SECTION") &&
            plugin_subscribe(on_unmap, "syscall", "VMI_SC_UNMAP_VIEW_OF_SECTION") &&
            plugin_subscribe(on_terminate, "syscall", "VMI_SCP_TERMINATE") &&
-           plugin_subscribe(on_call_end, "syscall", "VMI_SYSCALL_END");
+           plugin_subscribe(on_call_end, "syscall", "SYSCALL_RETURN");
 }
 
 void modules_stop(void)

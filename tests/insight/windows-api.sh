@@ -9,7 +9,7 @@ insight=$source_root/tests/insight
 gcc -std=gnu17 -O1 -Wall -Werror -shared -fPIC -fvisibility=hidden -I "$(dirname "$emu")/sdk" -I "$plugins" \
     -o "$work/plugin-listener-i386.plugin" "$insight/windows/listener.c" "$plugins/common/windows/signals.c" \
     "$plugins/common/windows/calls.c" "$plugins/common/windows/names.c" "$plugins/common/text.c" \
-    "$plugins/common/syscall_signals.c" 2>"$work/build.log" || fail "listener: $(cat "$work/build.log")"
+    "$plugins/common/windows/syscall_signals.c" 2>"$work/build.log" || fail "listener: $(cat "$work/build.log")"
 
 declare -A system=([xp]=WinXP [8.1]=Win8.1)
 guest_options() {

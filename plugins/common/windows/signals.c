@@ -152,10 +152,10 @@ void win_signals_register(struct win_signals *signals)
     signals->group = plugin_reg_signal("syscall");
     if (!signals->group)
         return;
-    plugin_describe_signal(signals->group, "VMI_SYSCALL", &syscall_call_payload);
-    plugin_describe_signal(signals->group, "VMI_SYSCALL_END", &syscall_call_payload);
-    signals->call = plugin_resolve_signal(signals->group, "VMI_SYSCALL");
-    signals->call_end = plugin_resolve_signal(signals->group, "VMI_SYSCALL_END");
+    plugin_describe_signal(signals->group, "SYSCALL_ENTRY", &syscall_call_payload);
+    plugin_describe_signal(signals->group, "SYSCALL_RETURN", &syscall_call_payload);
+    signals->call = plugin_resolve_signal(signals->group, "SYSCALL_ENTRY");
+    signals->call_end = plugin_resolve_signal(signals->group, "SYSCALL_RETURN");
     for (unsigned i = 0; i < NT_CALLS; i++) {
         const char *id = win_calls[i].signal;
         plugin_describe_signal(signals->group, id, payload_of(i));

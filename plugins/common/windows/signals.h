@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// What group "syscall" of a Windows guest carries beside common/syscall_signals.h. Emitted when the
+// What group "syscall" of a Windows guest carries beside common/windows/syscall_signals.h. Emitted when the
 // call returns, in its own address space; VMI_SCP_TERMINATE and VMI_SCT_TERMINATE of the caller
 // itself at entry, with returned = false (and again, should it return after all).
 #ifndef EMU_PLUGINS_COMMON_WINDOWS_SIGNALS_H
 #define EMU_PLUGINS_COMMON_WINDOWS_SIGNALS_H
 
-#include "common/syscall_signals.h"
+#include "common/windows/syscall_signals.h"
 #include "common/windows/calls.h"
 
 // VMI_SC_DUPLICATE_OBJ
@@ -99,7 +99,7 @@ void win_signals_enter(const struct win_signals *signals, const struct win_recor
 // The call's own id only.
 void win_signals_emit(const struct win_signals *signals, const struct win_record *r,
                       CPUArchState *cpu, bool returned, uint32_t status);
-// VMI_SYSCALL_END
+// SYSCALL_RETURN
 void win_signals_end(const struct win_signals *signals, const struct win_record *r,
                      CPUArchState *cpu, bool returned, uint32_t status);
 

@@ -30,8 +30,8 @@ for i, n in {"VMI_SC_UNMAP_VIEW_OF_SECTION": ROUNDS + 1, "VMI_SC_CLOSE": 4 * ROU
     if count[i] != n:
         bad.append("%s: %d times, not %d" % (i, count[i], n))
 # The last call of each of the 4 threads is still open when the listener goes.
-if count["VMI_SYSCALL"] != count["VMI_SYSCALL_END"] + 4 or count["VMI_SYSCALL"] < 300:
-    bad.append("entries %d, ends %d" % (count["VMI_SYSCALL"], count["VMI_SYSCALL_END"]))
+if count["SYSCALL_ENTRY"] != count["SYSCALL_RETURN"] + 4 or count["SYSCALL_ENTRY"] < 300:
+    bad.append("entries %d, ends %d" % (count["SYSCALL_ENTRY"], count["SYSCALL_RETURN"]))
 
 
 def check(event, **fields):

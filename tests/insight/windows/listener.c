@@ -116,8 +116,8 @@ static void on_leaf(void *data, CPUArchState *cpu)
     X(VMI_SCT_RESUME, win_thread_payload_type)                                                     \
     X(VMI_SCT_SUSPEND, win_thread_payload_type)                                                    \
     X(VMI_SCT_TERMINATE, win_thread_payload_type)                                                  \
-    X(VMI_SYSCALL, syscall_call_payload)                                                           \
-    X(VMI_SYSCALL_END, syscall_call_payload)
+    X(SYSCALL_ENTRY, syscall_call_payload)                                                           \
+    X(SYSCALL_RETURN, syscall_call_payload)
 
 #define CALLBACK(id_, type_)                                                                       \
     static void on_##id_(void *data, CPUArchState *cpu)                                            \
