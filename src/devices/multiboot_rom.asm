@@ -1,83 +1,12 @@
 ; SPDX-License-Identifier: MIT
-; Option ROM with a bootstrap entry vector: fetches a multiboot kernel, its modules and the prepared information structure
-; through the fw_cfg DMA port, adds the memory map the firmware reports, and enters the kernel in protected mode.
-; Multiboot Specification 0.6.96. Assembled with nasm -f bin; the bytes, with the checksum patched, are the table in
-; fw_cfg_multiboot.c.
+; Option ROM: fetches a multiboot kernel, its modules and the prepared information structure, adds the memory map the firmware
+; reports, and enters the kernel in protected mode. Multiboot Specification 0.6.96.
+; rom_table.sh assembles it and prints the table in fw_cfg_multiboot.c.
+%define SECTORS 2
+%define PRODUCT "Multiboot loader"
 INFO  equ 0x10000                 ; information structure (item 0x16..0x18)
 MMAP  equ 0x8000                  ; memory map entries
-bits 16
-org 0
-    db 0x55, 0xaa, 2              ; 1024 bytes
-    jmp short init
-    times 0x18-($-$$) db 0
-    dw 0                          ; no PCI structure
-    dw pnp
-    align 16
-pnp:
-    db "$PnP", 1, 2               ; revision, length / 16
-    dw 0                          ; next
-    db 0
-    db 0                          ; checksum: patched
-    dd 0
-    dw maker
-    dw product
-    db 0, 0, 0                    ; type
-    db 0xe4                       ; indicators
-    dw 0                          ; BCV
-    dw 0                          ; disconnect
-    dw start                      ; BEV
-    dw 0
-    dw 0
-maker: db "emu", 0
-product: db "Multiboot loader", 0
-init:
-    mov ax, 0x20                  ; a boot device is attached
-    retf
-
-; SI -> address key, size key, data key: fetches the item to its address
-load:
-    lodsw
-    call read32
-    mov ebp, eax
-    lodsw
-    call read32
-    mov ecx, eax
-    lodsw
-    test ecx, ecx
-    jz .done
-    mov edx, ebp
-    call dma
-.done:
-    ret
-
-; AX = key -> EAX = its 32-bit value
-read32:
-    mov ecx, 4
-    mov edx, 0x7c20
-    call dma
-    mov eax, [es:0x7c20]
-    ret
-
-; AX = key, ECX = length, EDX = address; the request block is at 0000:7c00
-dma:
-    mov di, 0x7c00
-    xchg al, ah
-    and eax, 0xffff
-    or eax, 0x0a000000            ; big-endian: key, then select + read
-    mov [es:di], eax
-    bswap ecx
-    mov [es:di+4], ecx
-    mov dword [es:di+8], 0
-    bswap edx
-    mov [es:di+12], edx
-    mov dx, 0x518
-    mov eax, 0x007c0000           ; 0x00007c00, big-endian
-    out dx, eax
-.wait:
-    mov eax, [es:di]
-    and eax, 0xfeffffff
-    jnz .wait
-    ret
+%include "kernel_rom.inc"
 
 start:
     cli
