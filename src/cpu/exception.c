@@ -346,17 +346,29 @@ static void cpu_shut_down(struct cpu *cpu)
     cpu_kick(cpu);
 }
 
+// Benign faults during delivery follow one another for ever when the handler's stack is such that
+// pushing to it raises #AC again. The CPU hangs in it; here the instruction starts again, so that
+// the machine's thread stays reachable.
+#define MAX_SERIAL_FAULTS 4
+
 void cpu_deliver(struct cpu *cpu)
 {
     sigjmp_buf *outer = cpu->jump;
     sigjmp_buf local;
+    volatile unsigned serial = 0;
     cpu->jump = &local;
     cpu->delivering = -1;
     cpu->interrupt_shadow = false;
     cpu->debug_shadow = false;
-    if (sigsetjmp(local, 0) != 0 && !combine_faults(cpu, cpu->delivering)) {
-        cpu_shut_down(cpu);
-        goto done;
+    if (sigsetjmp(local, 0) != 0) {
+        if (!combine_faults(cpu, cpu->delivering)) {
+            cpu_shut_down(cpu);
+            goto done;
+        }
+        if (++serial > MAX_SERIAL_FAULTS) {
+            cpu->eip = cpu->insn_eip;
+            goto done;
+        }
     }
     struct cpu_exception exc = cpu->raised;
     if (!exc.is_trap)
