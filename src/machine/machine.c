@@ -212,6 +212,16 @@ static void host_cont(void *self)
     machine_resume(self);
 }
 
+static void host_reset(void *self)
+{
+    machine_reset(self);
+}
+
+static void host_quit(void *self, int exit_code)
+{
+    machine_quit(self, exit_code);
+}
+
 static void host_print(void *self, const char *text, size_t length)
 {
     struct machine *m = self;
@@ -232,6 +242,8 @@ static bool create_bus(struct machine *m, struct error *err)
                                   .os_version = m->config.os_version,
                                   .stop = host_stop,
                                   .cont = host_cont,
+                                  .reset = host_reset,
+                                  .quit = host_quit,
                                   .print = host_print,
                                   .self = m};
     m->plugins = plugin_host_create(&env);
