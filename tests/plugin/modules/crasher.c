@@ -25,7 +25,7 @@ static int __attribute__((noinline)) recurse(volatile int *depth)
 static void __attribute__((no_sanitize("undefined", "address"))) crash(void)
 {
     volatile int zero = 0, one = 1;
-    int *volatile nowhere = NULL;
+    volatile int *volatile nowhere = NULL;
     if (!how || strcmp(how, "segv") == 0)
         *nowhere = 1;
     else if (strcmp(how, "abort") == 0)
