@@ -133,13 +133,10 @@ static uint32_t random_stack(struct program *p)
     return address - p->data_base;
 }
 
-// Push and pop where the stack ends: SP near an edge, then back.
+// Push and pop where the stack ends: SP near an edge, then where it was at the start.
 static void gen_stack_edge(struct program *p)
 {
     static const uint8_t opcodes[] = {0x60, 0x61, 0x50, 0x59, 0xc9, 0x06, 0x1e, 0x9c};
-    emit_size(p, p->is32 ? 4 : 2);
-    emit8(p, 0x8b);
-    emit8(p, 0xdc); // mov ebx, esp
     emit_mov(p, 4, random_stack(p));
     uint32_t opcode = opcodes[below(p, 8)];
     bool segment = (opcode & 0xe7) == 0x06; // the upper half of a 32-bit push depends on the processor
@@ -152,8 +149,7 @@ static void gen_stack_edge(struct program *p)
         emit_size(p, segment ? 2 : random_size(p));
         emit8(p, opcode);
     }
-    emit8(p, 0x8b);
-    emit8(p, 0xe3); // mov esp, ebx
+    emit_mov(p, 4, ctx.esp);
 }
 
 static void gen_enter_leave(struct program *p)

@@ -252,7 +252,12 @@ static void gen_table_register(struct program *p)
         uint32_t at = new_pointer(p);
         put16(at, limit);
         put32(at + 2, now[0] >> 16 | now[1] << 16);
-        emit_memory(p, random_size(p), 0x0f01, 2 + which, at - p->data_base);
+        emit8(p, 0x2e); // through CS, whose base is known
+        emit_size(p, random_size(p));
+        emit8(p, 0x0f);
+        emit8(p, 0x01);
+        emit8(p, (2 + which) << 3 | (p->is32 ? 5 : 6));
+        emit_value(p, at - p->base, p->is32 ? 4 : 2);
     }
 }
 

@@ -272,6 +272,8 @@ static void setup_idt(struct program *p)
     if (has(p, F_IDT) && p->mode != MODE_REAL) {
         for (uint32_t n = chance(p, 40) ? 1 + below(p, 4) : 0; n > 0; n--)
             put_descriptor(IDT, below(p, IDT_COUNT), random_interrupt_gate(p));
+        // #AC through a conforming segment to a misaligned stack never ends.
+        put_descriptor(IDT, 17, make_gate(8, (uint32_t)(uintptr_t)stubs + 17 * 8, 0x8e, 0));
     }
     put_descriptor(IDT, 8, make_gate(G_TSS_DF << 3, 0, 0x85, 0));
     put_descriptor(IDT, EXIT_VECTOR,
