@@ -6,18 +6,20 @@ diff.py [--image ROM] [--features A,B | all] [--mask HEX] [--first N] [--program
     compares; prints the signatures of the differences that explained.tsv does not cover, most frequent first
 diff.py --show N MACHINE...      one program in detail on each machine, disassembled
 diff.py --minimise N MACHINE PEER
-diff.py --record FILE MACHINE    writes vectors: a hash of each group of programs
-diff.py --check FILE MACHINE     compares with them
+diff.py --record FILE MACHINE PEER    writes vectors: a hash of each group of programs, and the image
+diff.py --check FILE MACHINE     compares with them; needs neither compiler nor peer
 """
 import argparse
 import collections
 import concurrent.futures
 import hashlib
+import json
 import os
 import re
 import subprocess
 import sys
 import tempfile
+import zlib
 
 import peers
 
@@ -208,6 +210,42 @@ def groups(outcome, numbers):
     return bytes(packed)
 
 
+def record(path, image, machine, peer, numbers, settings):
+    """Stores what both machines agree on, or whose difference is explained, with the image that made it."""
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        mine = pool.submit(collect, machine, image, numbers, False, settings)
+        theirs = pool.submit(collect, peer, image, numbers, False, settings)
+        mine, theirs = mine.result(), theirs.result()
+    different = [n for n in numbers if mine[n] != theirs[n] and mine[n] != "hang"]
+    a = collect(machine, image, different, True, settings)
+    b = collect(peer, image, different, True, settings)
+    rows = [row for row in explained() if row[0] in (peer, "any")]
+    left_out = {n for n in numbers if mine[n] == "hang"}
+    left_out |= {n for n in different if not any(row[1].search(signature(a[n], b[n])) for row in rows)}
+    kept = [n for n in numbers if n not in left_out]
+    head = json.dumps({"first": numbers[0], "count": len(numbers), "left_out": sorted(left_out), "peer": peer,
+                       "features": settings["features"], "flags_mask": settings["flags_mask"], "image": len(image)})
+    with open(path, "wb") as file:
+        file.write(zlib.compress(head.encode() + b"\n" + image + groups(mine, kept), 9))
+    print("%d programs, %d differ from %s, %d left out" % (len(numbers), len(different), peer, len(left_out)))
+
+
+def check(path, machine, programs, settings):
+    head, _, rest = zlib.decompress(open(path, "rb").read()).partition(b"\n")
+    head = json.loads(head)
+    image, expected = rest[:head["image"]], rest[head["image"]:]
+    left_out = set(head["left_out"])
+    numbers = [n for n in range(head["first"], head["first"] + head["count"]) if n not in left_out]
+    numbers = numbers[:(min(programs, len(numbers)) // GROUP or 1) * GROUP]
+    settings = dict(settings, features=head["features"], flags_mask=head["flags_mask"])
+    found = groups(collect(machine, image, numbers, False, settings), numbers)
+    bad = [i for i in range(len(found) // 4) if found[4 * i:4 * i + 4] != expected[4 * i:4 * i + 4]]
+    print("%s: %d programs, %d groups of %d differ" % (machine, len(numbers), len(bad), GROUP))
+    for i in bad[:10]:
+        print("  programs %s" % " ".join(map(str, numbers[i * GROUP:(i + 1) * GROUP])))
+    return not bad
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--image")
@@ -235,6 +273,8 @@ def main():
         mask = int(o.mask, 16)
     settings = dict(features=sum(peers.FEATURES[n] for n in names), flags_mask=mask, drop=int(o.drop, 0), stall=o.stall,
                     timeout=7200)
+    if o.check:
+        sys.exit(0 if check(o.check, o.machines[0], o.programs, settings) else 1)
     if o.image:
         image = open(o.image, "rb").read()
     else:
@@ -247,17 +287,7 @@ def main():
     elif o.minimise is not None:
         minimise(image, o.machines[0], o.machines[1], o.minimise, settings)
     elif o.record:
-        packed = groups(collect(o.machines[0], image, numbers, False, settings), numbers)
-        with open(o.record, "wb") as file:
-            file.write(packed)
-    elif o.check:
-        expected = open(o.check, "rb").read()
-        numbers = numbers[:len(expected) // 4 * GROUP]
-        found = groups(collect(o.machines[0], image, numbers, False, settings), numbers)
-        bad = [i for i in range(len(found) // 4) if found[4 * i:4 * i + 4] != expected[4 * i:4 * i + 4]]
-        print("%d programs, %d groups of %d differ%s" % (len(numbers), len(bad), GROUP,
-              ": programs from " + " ".join(str(numbers[i * GROUP]) for i in bad[:20]) if bad else ""))
-        sys.exit(1 if bad else 0)
+        record(o.record, image, o.machines[0], o.machines[1], numbers, settings)
     else:
         sys.exit(0 if compare(image, o.machines[0], o.machines[1], numbers, settings, o.examples) else 1)
 

@@ -122,19 +122,16 @@ static void gen_far_indirect(struct program *p)
     unsigned size = random_size(p);
     uint16_t selector = random_code_selector(p);
     bool is_call = chance(p, 50);
-    uint32_t next = here(p) + 5 + ((size == 4) != p->is32);
+    bool through_cs = p->mode != MODE_PROTECTED; // whose base is known: a stray pointer leads to memory
+                                                 // that machines fill differently
+    uint32_t next = here(p) + through_cs + ((size == 4) != p->is32) + 2 + (p->is32 ? 4 : 2);
     uint32_t at = store_pointer(p, far_offset(p, selector, next, is_call), size, selector);
-    unsigned reg = is_call ? 3 : 5;
-    if (p->mode == MODE_PROTECTED) {
-        emit_memory(p, size, 0xff, reg, at);
-        return;
-    }
-    // Through CS, whose base is known: a stray pointer leads to memory that machines fill differently.
-    emit8(p, 0x2e);
+    if (through_cs)
+        emit8(p, 0x2e);
     emit_size(p, size);
     emit8(p, 0xff);
-    emit8(p, reg << 3 | 6);
-    emit_value(p, at + p->data_base - p->base, 2);
+    emit8(p, (is_call ? 3 : 5) << 3 | (p->is32 ? 5 : 6));
+    emit_value(p, through_cs ? at + p->data_base - p->base : at, p->is32 ? 4 : 2);
 }
 
 static uint16_t return_selector(struct program *p)
@@ -244,7 +241,8 @@ static void gen_table_register(struct program *p)
         uint32_t at = (((random_address(p) + p->data_base) & ~15u) | 2) - p->data_base;
         emit_memory(p, random_size(p), 0x0f01, r & 1, at);
     } else { // LGDT, LIDT of what is loaded already, sometimes with another limit
-        unsigned which = r & 1;
+        // In real-address mode a wrong IDT would end everything.
+        unsigned which = p->mode == MODE_REAL ? 0 : r & 1;
         const uint32_t *now = which ? ctx.idtr : ctx.gdtr;
         uint32_t limit = now[0] & 0xffff;
         if (p->mode != MODE_REAL && chance(p, 15))

@@ -286,11 +286,10 @@ static void normalise(const struct program *p)
         if (!(ctx.dr7 >> 2 * i & 3))
             ctx.dr6 &= ~(1u << i);
     }
-    unsigned op = op_at(p, linear_eip(p));
-    if (ctx.vec == 0x108)
-        ctx.cr2 &= ~15u;
-    if (ctx.vec == 14 && op < p->ops && op_is_unordered(p->op[op]))
-        ctx.cr2 &= ~15u;
+    for (unsigned i = 0; i < p->ops; i++) {
+        if (op_is_unordered(p->op[i]))
+            ctx.cr2 &= ~15u;
+    }
 }
 
 static void run_program(uint32_t index)

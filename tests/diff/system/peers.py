@@ -62,7 +62,7 @@ def command(machine, rom, folder):
         with open(folder + "/bochsrc", "w", encoding="ascii") as file:
             file.write(BOCHS_CONFIG.format(rom=rom, dir=folder))
         with open(folder + "/commands", "w", encoding="ascii") as file:  # Debian's Bochs stops in its debugger
-            file.write("c\n")
+            file.write("c\n" * 20000)  # and again at each triple fault
         with open(folder + "/vga", "wb") as file:  # an empty option ROM: it insists on one
             head = b"\x55\xaa\x01\xcb"
             file.write(head + bytes(507) + bytes([-sum(head) & 0xff]))
