@@ -284,6 +284,7 @@ static void test_iret_drops_inner_segments(void **state)
     vm_enter(vm, SEL_CODE0, SEL_DATA0, VM_CODE, esp);
     vm_load_segment(vm, SEG_FS, SEL_DATA3);
     vm_load_segment(vm, SEG_GS, SEL_CONFORMING);
+    segment_set_null(cpu, SEG_ES, 3);
     vm_set32(vm, esp, VM_CODE + 0x100);
     vm_set32(vm, esp + 4, SEL_CODE3);
     vm_set32(vm, esp + 8, FLAG_FIXED);
@@ -293,7 +294,7 @@ static void test_iret_drops_inner_segments(void **state)
     VM_EXPECT_NONE(vm);
     assert_int_equal(cpu->eip, VM_CODE + 0x100);
     assert_int_equal(cpu->segs[SEG_DS].selector, 0);
-    assert_int_equal(cpu->segs[SEG_ES].selector, 0);
+    assert_int_equal(cpu->segs[SEG_ES].selector, 0); // a null selector loses its RPL
     assert_int_equal(cpu->segs[SEG_FS].selector, SEL_DATA3);
     assert_int_equal(cpu->segs[SEG_GS].selector, SEL_CONFORMING);
     VM_ONE(vm, 0xa0, 0, 0, 0, 0); // a null DS faults when used
@@ -402,6 +403,58 @@ static void test_alignment_check(void **state)
     assert_int_equal(cpu->cpl, 0);
     VM_ONE(vm, 0xa1, 2, 0, 3, 0); // AC stays set, CPL 0 is not checked
     VM_EXPECT_NONE(vm);
+    vm_destroy(vm);
+}
+
+// #AC whose handler runs at CPL 3 on the same misaligned stack: the CPU never gets out of it. Delivery
+// must come back, with the instruction about to start again.
+static void test_endless_alignment_check(void **state)
+{
+    struct vm *vm = vm_protected(CPU_MODEL_PENTIUM4);
+    struct cpu *cpu = vm->cpu;
+    cpu->cr0 |= CR0_AM;
+    vm_gate(vm, VM_IDT + 8 * EXC_AC, SEL_CONFORMING, VM_HANDLERS, 0x8e, 0);
+    vm_enter_ring3(vm);
+    cpu->regs[REG_ESP] += 2;
+    uint32_t esp = cpu->regs[REG_ESP];
+    cpu_set_eflags(cpu, FLAG_FIXED | FLAG_AC);
+    VM_ONE(vm, 0xa1, 2, 0, 3, 0);
+    assert_int_equal(cpu->eip, VM_CODE);
+    assert_int_equal(cpu->cpl, 3);
+    assert_int_equal(cpu->regs[REG_ESP], esp);
+    assert_int_equal(cpu->activity, CPU_RUNNING);
+    vm_destroy(vm);
+}
+
+// INT n and INT1 began by clearing RF, so that they push it clear.
+static void test_software_interrupts_clear_rf(void **state)
+{
+    static const uint8_t code[][2] = {{0xcd, 0x21}, {0xcc, 0x90}, {0xf1, 0x90}};
+    struct vm *vm = vm_protected(CPU_MODEL_PENTIUM4);
+    struct cpu *cpu = vm->cpu;
+    for (unsigned i = 0; i < ARRAY_SIZE(code); i++) {
+        vm_enter(vm, SEL_CODE0, SEL_DATA0, VM_CODE, VM_STACK0);
+        cpu->dr[0] = VM_DATA; // a breakpoint that does not hit: RF is exact
+        cpu->dr[7] = DR7_FIXED | 1;
+        cpu_set_eflags(cpu, FLAG_FIXED | FLAG_RF);
+        cpu_update_mode(cpu);
+        vm_exec(vm, code[i], 2);
+        assert_int_equal(vm_stack32(vm, 2) & FLAG_RF, 0);
+    }
+    vm_destroy(vm);
+}
+
+// A far call whose target lies beyond its segment pushes nothing.
+static void test_nothing_is_pushed_before_the_offset_is_checked(void **state)
+{
+    struct vm *vm = vm_protected(CPU_MODEL_PENTIUM4);
+    vm_descriptor(vm, SEL_FREE, 0, 0xfff, 0xfa, 4);
+    vm_enter_ring3(vm);
+    uint32_t esp = vm->cpu->regs[REG_ESP];
+    vm_set32(vm, esp - 4, 0x11111111);
+    VM_EXEC(vm, 0x9a, 0, 0x10, 0, 0, SEL_FREE | 3, SEL_FREE >> 8);
+    VM_EXPECT(vm, EXC_GP, 0);
+    assert_int_equal(vm_get32(vm, esp - 4), 0x11111111);
     vm_destroy(vm);
 }
 
@@ -744,6 +797,9 @@ int main(void)
         cmocka_unit_test(test_iret_checks),
         cmocka_unit_test(test_page_faults),
         cmocka_unit_test(test_alignment_check),
+        cmocka_unit_test(test_endless_alignment_check),
+        cmocka_unit_test(test_software_interrupts_clear_rf),
+        cmocka_unit_test(test_nothing_is_pushed_before_the_offset_is_checked),
         cmocka_unit_test(test_double_and_triple_fault),
         cmocka_unit_test(test_external_interrupts),
         cmocka_unit_test(test_nmi_is_blocked_until_iret),
