@@ -69,6 +69,7 @@ static struct {
     struct process *cached;
     uint32_t cached_context;
     bool flush;
+    uint64_t calls, flushes;
 } api;
 
 // How arguments of common functions look: s string, i int, u unsigned, p pointer, x hexadecimal.
@@ -258,17 +259,25 @@ static void on_function(CPUArchState *cpu, struct function *function)
     if (!t)
         return;
     // What lies deeper than this stack pointer was left without a return (longjmp, exec).
-    while (t->depth > 0 && (t->frames[t->depth - 1].esp < esp || t->depth == MAX_FRAMES))
+    while (t->depth > 0 && (t->frames[t->depth - 1].esp < esp || t->depth == MAX_FRAMES)) {
+        struct site *left = t->frames[t->depth - 1].site;
+        // ... or its return went by, where the code is older than the site.
+        if (left && !left->attached && !left->retried)
+            api.flush = left->retried = true;
         pop_frame(t);
+    }
+    api.calls++;
     struct frame *f = &t->frames[t->depth++];
     *f = (struct frame){.function = function, .esp = esp, .return_address = words[0]};
     memcpy(f->args, words + 1, sizeof f->args);
-    f->site = site_at(p, words[0], true);
-    f->logged = is_logged(p, &info, words[0]);
-    if (f->site) {
-        f->site->armed++;
-        api.flush |= !f->site->attached;
+    f->site = site_at(p, words[0], false);
+    if (!f->site) { // its CALL was translated unseen, what follows may have been too
+        f->site = site_at(p, words[0], true);
+        api.flush = true;
     }
+    f->logged = is_logged(p, &info, words[0]);
+    if (f->site)
+        f->site->armed++;
     report(cpu, &info, f, eip, false, 0);
 }
 
@@ -328,6 +337,7 @@ static void on_translate(void *data, CPUArchState *cpu)
 static void translate_again(void)
 {
     api.flush = false;
+    api.flushes++;
     plugin_del_subscriber(on_translate, "qemu", "PLUGIN_QEMU_INSTR_TRANSLATE");
     plugin_subscribe(on_translate, "qemu", "PLUGIN_QEMU_INSTR_TRANSLATE");
 }
@@ -496,6 +506,8 @@ static void enable_log(PluginInterface *pi, const char *args)
 static void show_dll_list(PluginInterface *pi, const char *args)
 {
     unsigned long pid = strtoul(args, NULL, 10);
+    plugin_printf("%llu calls seen, code translated anew %llu times\n",
+                  (unsigned long long)api.calls, (unsigned long long)api.flushes);
     for (const struct process *p = api.all; p; p = p->next) {
         if (!p->modules || (pid && p->pid != pid))
             continue;

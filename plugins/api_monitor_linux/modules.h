@@ -19,7 +19,7 @@ struct site {
     struct image *image; /* NULL: offset is a linear address */
     uint32_t offset;
     uint64_t armed;
-    bool attached;
+    bool attached, retried;
 };
 
 enum { FUNCTION_BUCKETS = 1024, SYMBOL_PAGES = 512 };
