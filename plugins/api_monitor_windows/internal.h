@@ -14,7 +14,15 @@ unsigned modules_incomplete(void);
 
 // ---- process.c: the calls that have ids of their own
 
-enum api_kind { API_OTHER, API_CREATE_W, API_CREATE_A, API_AS_USER_W, API_AS_USER_A, API_EXIT, API_PID };
+enum api_kind {
+    API_OTHER,
+    API_CREATE_W,
+    API_CREATE_A,
+    API_AS_USER_W,
+    API_AS_USER_A,
+    API_EXIT,
+    API_PID
+};
 
 void process_register(SignalInfo *group);
 // Kind of a function of a module.

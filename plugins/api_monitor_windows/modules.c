@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Which files are mapped where: from the calls that open files, make sections of them and map views,
-// and from the loader's list that the PEB points at, which knows what was mapped before the plugin
-// came, or by the system itself. Export tables are read as their pages become present. Left out:
-// views that one process maps into another.
+// Which files are mapped where: from the calls that open files, make sections of them and map
+// views, and from the loader's list that the PEB points at, which knows what was mapped before the
+// plugin came, or by the system itself. Export tables are read as their pages become present. Left
+// out: views that one process maps into another.
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,11 +14,11 @@
 #include "internal.h"
 
 #define CURRENT_PROCESS 0xffffffffu
-#define SEC_IMAGE 0x01000000u
-#define BUCKETS 4096u
-#define MAX_HANDLES 262144u
-#define MAX_LIST 1024u
-#define NAME_LIMIT 32768u
+#define SEC_IMAGE       0x01000000u
+#define BUCKETS         4096u
+#define MAX_HANDLES     262144u
+#define MAX_LIST        1024u
+#define NAME_LIMIT      32768u
 
 // winternl.h and its kin, 32 bits
 enum {
@@ -76,14 +76,18 @@ static void handle_remove(uint32_t context, uint32_t handle)
     modules.handle_count--;
 }
 
+// name may be that of the handle which this one replaces.
 static void handle_add(uint32_t context, uint32_t handle, const char *name, bool section,
                        bool image)
 {
+    char *copy = strdup(name ? name : "");
     handle_remove(context, handle);
-    struct handle *h = modules.handle_count < MAX_HANDLES ? calloc(1, sizeof *h) : NULL;
-    if (!h)
+    struct handle *h = copy && modules.handle_count < MAX_HANDLES ? calloc(1, sizeof *h) : NULL;
+    if (!h) {
+        free(copy);
         return;
-    *h = (struct handle){NULL, context, handle, section, image, strdup(name ? name : "")};
+    }
+    *h = (struct handle){NULL, context, handle, section, image, copy};
     *handle_link(context, handle) = h;
     modules.handle_count++;
 }
@@ -176,8 +180,7 @@ static void module_add(CPUArchState *cpu, uint32_t context, uint32_t base, uint3
         *c = (char)tolower((unsigned char)*c);
     if (name && size && !(have && have->base == base && strcmp(have->image->name, name) == 0)) {
         drop_overlapping(context, base, size);
-        struct api_module *module =
-            api_trace_add(modules.trace, context, base, size, name, path);
+        struct api_module *module = api_trace_add(modules.trace, context, base, size, name, path);
         if (module) {
             module->state = calloc(1, sizeof(struct table_state));
             modules.incomplete++;

@@ -17,7 +17,8 @@ EMU_PLUGIN_EXPORT const struct pi_info init_info = {signals_list, NULL, os_ver};
 EMU_PLUGIN_EXPORT const struct plugin_option plugin_options[] = {
     {"log", "FILE", "write each call to FILE as text from the start (-: the monitor)"},
     {"json", "FILE", "write each call to FILE as one JSON object a line"},
-    {"only", "PATTERN", "calls of module!function that fit (shell pattern, e.g. kernel32.dll!Create*)"},
+    {"only", "PATTERN",
+     "calls of module!function that fit (shell pattern, e.g. kernel32.dll!Create*)"},
     {"args", "N", "show N words of the stack as arguments (default 4)"},
     {NULL, NULL, NULL}};
 
@@ -49,7 +50,8 @@ static const struct payload_field event_fields[] = {
     PAYLOAD_FIELDS_END};
 static const struct payload_type event_payload = {
     "api_event", 1, sizeof(struct api_event), event_fields,
-    "`API_CALL`: an exported function is entered. `API_RETURN`: the call is over. The function's own "
+    "`API_CALL`: an exported function is entered. `API_RETURN`: the call is over. The function's "
+    "own "
     "id (kernel32.dll!CreateFileW): both."};
 
 static struct {

@@ -12,8 +12,8 @@
 
 struct create_process {
     uint32_t context, thread;
-    const char *name;         // application, NULL: not given
-    const char *command_line; // NULL: not given
+    const char *name;                                 // application, NULL: not given
+    const char *command_line;                         // NULL: not given
     uint32_t process_handle, thread_handle, pid, tid; // PROCESS_INFORMATION
     uint32_t ret;                                     // 0: it failed
 };
@@ -48,16 +48,15 @@ static const struct payload_field exit_fields[] = {
     PAYLOAD_FIELD(struct exit_process, thread, PAYLOAD_HEX32, "address of the caller's TEB"),
     PAYLOAD_FIELD(struct exit_process, exit_code, PAYLOAD_U32, "of the process"),
     PAYLOAD_FIELDS_END};
-static const struct payload_type exit_payload = {
-    "exit_process", 1, sizeof(struct exit_process), exit_fields, "ExitProcess is entered."};
+static const struct payload_type exit_payload = {"exit_process", 1, sizeof(struct exit_process),
+                                                 exit_fields, "ExitProcess is entered."};
 
 static const struct payload_field id_fields[] = {
     PAYLOAD_FIELD(struct process_id, context, PAYLOAD_HEX32, "CR3 of the caller"),
     PAYLOAD_FIELD(struct process_id, thread, PAYLOAD_HEX32, "address of the caller's TEB"),
-    PAYLOAD_FIELD(struct process_id, pid, PAYLOAD_U32, "of the caller"),
-    PAYLOAD_FIELDS_END};
-static const struct payload_type id_payload = {
-    "process_id", 1, sizeof(struct process_id), id_fields, "GetCurrentProcessId returned."};
+    PAYLOAD_FIELD(struct process_id, pid, PAYLOAD_U32, "of the caller"), PAYLOAD_FIELDS_END};
+static const struct payload_type id_payload = {"process_id", 1, sizeof(struct process_id),
+                                               id_fields, "GetCurrentProcessId returned."};
 
 static struct {
     SignalHandle *create, *create_as_user, *exit, *pid;
@@ -80,9 +79,12 @@ enum api_kind process_kind(const struct api_image *image, const struct api_expor
     static const struct {
         const char *name;
         enum api_kind kind;
-    } known[] = {{"CreateProcessW", API_CREATE_W},        {"CreateProcessA", API_CREATE_A},
-                 {"CreateProcessAsUserW", API_AS_USER_W}, {"CreateProcessAsUserA", API_AS_USER_A},
-                 {"ExitProcess", API_EXIT},               {"GetCurrentProcessId", API_PID}};
+    } known[] = {{"CreateProcessW", API_CREATE_W},
+                 {"CreateProcessA", API_CREATE_A},
+                 {"CreateProcessAsUserW", API_AS_USER_W},
+                 {"CreateProcessAsUserA", API_AS_USER_A},
+                 {"ExitProcess", API_EXIT},
+                 {"GetCurrentProcessId", API_PID}};
     static const char *const modules[] = {"kernel32.dll", "kernelbase.dll", "advapi32.dll"};
     bool ours = false;
     for (size_t i = 0; i < sizeof modules / sizeof *modules; i++)

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MIT
 // Calls of exported functions. A return is seen at the instruction behind the call, not at return
-// instructions: that place gets its operation when it is first returned to. Code that was translated
-// before its address became interesting is translated anew: writing one of its bytes back does that.
+// instructions: that place gets its operation when it is first returned to. Code that was
+// translated before its address became interesting is translated anew: writing one of its bytes
+// back does that.
 #include "common/api_trace.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define BUCKETS 1024u
-#define MAX_MODULES 65536u
-#define MAX_ADDRESSES (1u << 21)
-#define MAX_THREADS 16384u
-#define MAX_DEPTH 256u
+#define BUCKETS             1024u
+#define MAX_MODULES         65536u
+#define MAX_ADDRESSES       (1u << 21)
+#define MAX_THREADS         16384u
+#define MAX_DEPTH           256u
 #define MAX_STACK_ARGUMENTS 1024u // bytes that a callee may remove
 
 enum { SITE_ENTRY = 1, SITE_RETURN = 2 };
@@ -245,7 +246,8 @@ void api_trace_set_exports(struct api_trace *t, CPUArchState *cpu, struct api_mo
     image->exports = exports;
     image->export_count = count;
     for (unsigned i = 0; i < count; i++)
-        if (exports[i].rva < module->size && (!t->user.wanted || t->user.wanted(image, &exports[i])))
+        if (exports[i].rva < module->size &&
+            (!t->user.wanted || t->user.wanted(image, &exports[i])))
             site_add(t, cpu, module->base + exports[i].rva, SITE_ENTRY);
 }
 
@@ -349,9 +351,9 @@ static void helper_enter(struct api_trace *t, CPUArchState *cpu)
         return;
     }
     // Only a jump from one function to another leaves two calls with one place to return to.
-    while ((top = th->top) && (top->esp < esp || th->depth >= MAX_DEPTH ||
-                               (top->esp == esp && (top->return_address != from ||
-                                                    top->address == pc))))
+    while ((top = th->top) &&
+           (top->esp < esp || th->depth >= MAX_DEPTH ||
+            (top->esp == esp && (top->return_address != from || top->address == pc))))
         call_end(t, call_take(t, th), cpu, false);
     struct api_call *call = calloc(1, sizeof *call);
     if (!call)
@@ -383,8 +385,8 @@ static void helper_return(struct api_trace *t, CPUArchState *cpu)
 {
     uint32_t pc = cpu_get_register(cpu, EMU_EIP) + cpu_get_register(cpu, EMU_CS_BASE);
     uint32_t esp = cpu_get_register(cpu, EMU_ESP);
-    struct api_thread **link = thread_link(t, get_current_context(),
-                                           cpu_get_register(cpu, t->user.thread_register));
+    struct api_thread **link =
+        thread_link(t, get_current_context(), cpu_get_register(cpu, t->user.thread_register));
     struct api_thread *th = *link;
     if (!th)
         return;
@@ -428,8 +430,8 @@ static void on_fault(void *data, CPUArchState *cpu)
     struct api_trace *t = the_trace;
     if (fault->vector != 14 || !(site_flags(&t->sites, fault->pc) & SITE_ENTRY))
         return;
-    struct api_thread *th = *thread_link(t, get_current_context(),
-                                         cpu_get_register(cpu, t->user.thread_register));
+    struct api_thread *th =
+        *thread_link(t, get_current_context(), cpu_get_register(cpu, t->user.thread_register));
     if (th && th->top && th->top->address == fault->pc)
         th->top->faulted = true;
 }

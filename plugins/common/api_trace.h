@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Calls of exported functions in user code: module maps by address space, calls attached at the
-// first instruction of each export and at the places that such calls return to, entries matched with
-// returns by thread. Knows no object format.
+// first instruction of each export and at the places that such calls return to, entries matched
+// with returns by thread. Knows no object format.
 #ifndef EMU_PLUGINS_COMMON_API_TRACE_H
 #define EMU_PLUGINS_COMMON_API_TRACE_H
 
@@ -38,9 +38,9 @@ struct api_call {
     struct api_image *image;
     struct api_export *export;
     uint32_t address, esp, return_address;
-    uint64_t opaque;  // the user's
-    void *data;       // the user's, freed with free()
-    bool faulted;     // its first instruction has not run yet
+    uint64_t opaque; // the user's
+    void *data;      // the user's, freed with free()
+    bool faulted;    // its first instruction has not run yet
 };
 
 struct api_trace_user {

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PAGE 4096u
+#define PAGE          4096u
 #define MAX_FUNCTIONS 65536u // ordinals have 16 bits
-#define MAX_NAME 512u
-#define MAX_IMAGE 0x40000000u
+#define MAX_NAME      512u
+#define MAX_IMAGE     0x40000000u
 
 struct source {
     const struct pe_reader *reader;

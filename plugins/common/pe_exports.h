@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The export table of a PE image (32-bit), read as it lies in memory. The image belongs to a hostile
-// guest and some of its pages may not be there yet: nothing is trusted, what is missing is told.
+// The export table of a PE image (32-bit), read as it lies in memory. The image belongs to a
+// hostile guest and some of its pages may not be there yet: nothing is trusted, what is missing is
+// told.
 #ifndef EMU_PLUGINS_COMMON_PE_EXPORTS_H
 #define EMU_PLUGINS_COMMON_PE_EXPORTS_H
 
@@ -23,7 +24,7 @@ struct pe_export {
 };
 
 struct pe_exports {
-    uint32_t image_size; // SizeOfImage
+    uint32_t image_size;    // SizeOfImage
     struct pe_export *list; // by RVA; forwarders are left out
     unsigned count;
     uint32_t missing[PE_MAX_MISSING]; // RVAs of pages that were needed and not there

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The reader of PE export tables: a small image, then images whose pages are missing one by one, then
-// many with damaged bytes. Nothing may be read outside of the image, nothing may leak or hang.
+// The reader of PE export tables: a small image, then images whose pages are missing one by one,
+// then many with damaged bytes. Nothing may be read outside of the image, nothing may leak or hang.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -141,8 +141,8 @@ static void test_no_image(void **state)
     refuse(&im, 0, 'm');
     refuse(&im, 0x3f, 0x80); // e_lfanew far out
     refuse(&im, 0x80, 'X');
-    refuse(&im, 0x84, 0x64); // another machine
-    refuse(&im, 0x99, 0x02); // PE32+
+    refuse(&im, 0x84, 0x64);      // another machine
+    refuse(&im, 0x99, 0x02);      // PE32+
     refuse(&im, 0x98 + 59, 0xff); // SizeOfImage
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Windows calls in progress: nesting, calls that are left, memory that is used again, and a guest that
-// never returns from anything.
+// Windows calls in progress: nesting, calls that are left, memory that is used again, and a guest
+// that never returns from anything.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,7 +28,8 @@ static void on_lost(void *self, struct win_record *r)
     lost->last = r->number;
 }
 
-static void push(struct win_threads *t, uint32_t number, uint32_t thread, uint32_t esp, uint32_t eip)
+static void push(struct win_threads *t, uint32_t number, uint32_t thread, uint32_t esp,
+                 uint32_t eip)
 {
     struct win_record *r = calloc(1, sizeof *r);
     *r = (struct win_record){

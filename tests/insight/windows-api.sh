@@ -52,6 +52,15 @@ LEAF
     done
 done
 
+# Who listens to a group gets the provider that is for the guest's system.
+# shellcheck disable=SC2046
+emu_start by-group -serial "file:$work/by-group.serial" -monitor null $(guest_options) -append "version=8" \
+    -os-version Win8 -plugin "$work/plugin-listener-i386.plugin,file=heard.txt"
+wait_exit 1 60
+sed -n 's/^ID //p' "$work/heard.txt" >"$work/ids.txt"
+compare ID "$work/ids.txt"
+python3 "$insight/windows/heard.py" "$work/heard.txt" || fail "$emu_name: signals of group syscall"
+
 # Loaded later: the map is in the loader's list. The functions are called all the time.
 # shellcheck disable=SC2046
 emu_start_monitor live $(guest_options) -append "version=xp busy=100000" -os-version WinXP

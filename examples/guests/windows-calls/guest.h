@@ -13,13 +13,13 @@
 
 enum { PROCESSES = 2, THREADS_EACH = 2, THREADS = PROCESSES * THREADS_EACH };
 
-#define TEB_BASE 0x7ffd0000u     // one page a thread, the last thread's lowest
+#define TEB_BASE     0x7ffd0000u // one page a thread, the last thread's lowest
 #define SCRATCH_BASE 0x00600000u // two pages a thread
-#define STACK_BASE 0x00700000u   // four pages a thread
-#define IMAGE_BASE 0x10000000u   // where a section of the module is mapped
-#define MEMORY_BASE 0x00800000u  // what NtAllocateVirtualMemory gives
+#define STACK_BASE   0x00700000u // four pages a thread
+#define IMAGE_BASE   0x10000000u // where a section of the module is mapped
+#define MEMORY_BASE  0x00800000u // what NtAllocateVirtualMemory gives
 
-#define PEB_BASE 0x7ffdf000u     // one page a process
+#define PEB_BASE 0x7ffdf000u // one page a process
 
 // The beginning is a TEB's; what the test needs stands behind it.
 struct teb {
@@ -27,10 +27,10 @@ struct teb {
     uint32_t environment, process_id, thread_id, rpc, tls;
     uint32_t peb;
     uint32_t reserved[0x80 - 13];
-    uint32_t context;      // CR3
-    uint32_t index;        // of the thread in the guest
-    uint32_t rounds;       // of the busy loop, 0: perform each call once
-    uint32_t has_image;    // a module was given
+    uint32_t context;   // CR3
+    uint32_t index;     // of the thread in the guest
+    uint32_t rounds;    // of the busy loop, 0: perform each call once
+    uint32_t has_image; // a module was given
     uint32_t number[CALL_COUNT];
     uint32_t hostile;         // perform calls with nonsense for arguments
     uint32_t callback_number; // of the call by which a callback ends

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Calls of what the mapped module exports, found in its export table as a loader does. Prints what a
-// log of API calls has to show: calls and returns.
+// Calls of what the mapped module exports, found in its export table as a loader does. Prints what
+// a log of API calls has to show: calls and returns.
 #include "user.h"
 
 #define API __attribute__((stdcall))
@@ -59,7 +59,7 @@ static void *by_name(const char *name)
     return 0;
 }
 
-#define CALL(...) say("API", "call kernel32.dll!" __VA_ARGS__)
+#define CALL(...)   say("API", "call kernel32.dll!" __VA_ARGS__)
 #define RETURN(...) say("API", "return kernel32.dll!" __VA_ARGS__)
 #define BOTH(name_, value_)                                                                        \
     do {                                                                                           \
@@ -119,8 +119,11 @@ static void left_call(void)
     __attribute__((stdcall)) void (*leaves)(void **) = by_name("LeavesBySlot");
     void *slots[3];
     CALL("LeavesBySlot()");
-    __asm__ volatile("movl $1f, (%0); mov %%esp, 4(%0); mov %%ebp, 8(%0); push %0; call *%1; nop; 1:"
-                     : : "S"(slots), "D"(leaves) : "eax", "ebx", "ecx", "edx", "memory", "cc");
+    __asm__ volatile(
+        "movl $1f, (%0); mov %%esp, 4(%0); mov %%ebp, 8(%0); push %0; call *%1; nop; 1:"
+        :
+        : "S"(slots), "D"(leaves)
+        : "eax", "ebx", "ecx", "edx", "memory", "cc");
     RETURN("LeavesBySlot = ?");
 }
 

@@ -5,9 +5,9 @@
 // results of calls are made up, but stand where Windows puts them.
 #include "guest.h"
 
-#define KERNEL_MAP 0x80000000u // all of memory, for the kernel
+#define KERNEL_MAP  0x80000000u // all of memory, for the kernel
 #define FIRST_FRAME 0x00800000u
-#define PAGE 4096u
+#define PAGE        4096u
 
 struct frame {
     uint32_t edi, esi, ebp, skipped, ebx, edx, ecx, eax;
@@ -148,8 +148,8 @@ static void paging_on(uint32_t directory)
 static uint64_t descriptor(uint32_t base, uint32_t limit, uint32_t type, uint32_t flags)
 {
     uint32_t low = (limit & 0xffff) | base << 16;
-    uint32_t high = (base >> 16 & 0xff) | type << 8 | (limit & 0xf0000) | flags << 20 |
-                    (base & 0xff000000);
+    uint32_t high =
+        (base >> 16 & 0xff) | type << 8 | (limit & 0xf0000) | flags << 20 | (base & 0xff000000);
     return (uint64_t)high << 32 | low;
 }
 
@@ -173,7 +173,8 @@ static void descriptors_load(void)
     tss[2] = 0x10;
     struct table g = {sizeof gdt - 1, (uint32_t)gdt}, i = {sizeof idt - 1, (uint32_t)idt};
     __asm__ volatile("lgdt %0; ljmp $8, $1f; 1: mov %1, %%ss; mov %2, %%ds; mov %2, %%es"
-                     : : "m"(g), "r"(0x10), "r"(0x23));
+                     :
+                     : "m"(g), "r"(0x10), "r"(0x23));
     for (unsigned n = 0; n < 32; n++)
         gate(n, double_entry, 0);
     gate(14, fault_entry, 0);

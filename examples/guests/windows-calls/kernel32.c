@@ -3,10 +3,10 @@
 // foretell. Nothing of it is position-dependent.
 #include <stdint.h>
 
-#define API __attribute__((stdcall, noinline))
-#define TEB_NUMBERS 0x210     // guest.h
-#define TERMINATE_PROCESS 13  // numbers.h
-#define DLL_PAGE __attribute__((section(".text$z"), aligned(4096)))
+#define API               __attribute__((stdcall, noinline))
+#define TEB_NUMBERS       0x210 // guest.h
+#define TERMINATE_PROCESS 13    // numbers.h
+#define DLL_PAGE          __attribute__((section(".text$z"), aligned(4096)))
 
 struct process_information {
     uint32_t process, thread, pid, tid;
@@ -27,22 +27,24 @@ static int create(struct process_information *pi, uint32_t pid)
     return 1;
 }
 
-API int CreateProcessW(const void *name, void *line, void *pa, void *ta, int inherit, uint32_t flags,
-                   void *env, const void *dir, void *startup, struct process_information *pi)
+API int CreateProcessW(const void *name, void *line, void *pa, void *ta, int inherit,
+                       uint32_t flags, void *env, const void *dir, void *startup,
+                       struct process_information *pi)
 {
     return create(pi, 1000);
 }
 
 // As in Windows, one character set's function calls the other's.
-API int CreateProcessA(const void *name, void *line, void *pa, void *ta, int inherit, uint32_t flags,
-                   void *env, const void *dir, void *startup, struct process_information *pi)
+API int CreateProcessA(const void *name, void *line, void *pa, void *ta, int inherit,
+                       uint32_t flags, void *env, const void *dir, void *startup,
+                       struct process_information *pi)
 {
     return CreateProcessW(name, line, pa, ta, inherit, flags, env, dir, startup, pi) != 0;
 }
 
 API int CreateProcessAsUserW(uint32_t token, const void *name, void *line, void *pa, void *ta,
-                         int inherit, uint32_t flags, void *env, const void *dir, void *startup,
-                         struct process_information *pi)
+                             int inherit, uint32_t flags, void *env, const void *dir, void *startup,
+                             struct process_information *pi)
 {
     return create(pi, 2000);
 }

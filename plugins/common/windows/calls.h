@@ -38,7 +38,7 @@ enum win_call_id {
     NT_CALLS
 };
 
-#define WIN_MAX_ARGS 11u
+#define WIN_MAX_ARGS       11u
 #define WIN_STATUS_PENDING 0x103u
 
 enum win_arg_kind {
@@ -63,10 +63,10 @@ enum win_arg_kind {
     ARG_HANDLE_OUT = ARG_FIRST_OUT,
     ARG_ULONG_OUT,
     ARG_CLIENT_OUT,
-    ARG_IOSB_OUT,        // IO_STATUS_BLOCK *, Information counts bytes
-    ARG_IOSB_CREATE_OUT, // ... says what was done
-    ARG_BUFFER_OUT,      // as much as the IO_STATUS_BLOCK before it says
-    ARG_PFN_OUT,         // array, as many as the argument before it says
+    ARG_IOSB_OUT,                // IO_STATUS_BLOCK *, Information counts bytes
+    ARG_IOSB_CREATE_OUT,         // ... says what was done
+    ARG_BUFFER_OUT,              // as much as the IO_STATUS_BLOCK before it says
+    ARG_PFN_OUT,                 // array, as many as the argument before it says
     ARG_PROCESS_INFORMATION_OUT, // class before it, length behind it
     // Both.
     ARG_FIRST_INOUT,
@@ -109,14 +109,14 @@ struct win_record {
     uint32_t esp; // the caller's when the call returns
     uint32_t eip; // likewise; 0: not known (SYSEXIT returns where the system likes)
     uint32_t arg[WIN_MAX_ARGS];
-    unsigned args;               // that could be read
-    uint64_t in[WIN_MAX_ARGS];   // what pointers of the kinds _IN and _INOUT point at
-    uint64_t out[WIN_MAX_ARGS];  // likewise _OUT and _INOUT, when it has returned
-    uint32_t has_in, has_out;    // bits: it could be read
-    char *object_name;           // out of OBJECT_ATTRIBUTES; NULL: none
-    uint32_t client_thread;      // second half of a CLIENT_ID
-    uint32_t entry_point;        // of a new thread's CONTEXT
-    char *text[WIN_MAX_ARGS];    // rendered; NULL: not
+    unsigned args;              // that could be read
+    uint64_t in[WIN_MAX_ARGS];  // what pointers of the kinds _IN and _INOUT point at
+    uint64_t out[WIN_MAX_ARGS]; // likewise _OUT and _INOUT, when it has returned
+    uint32_t has_in, has_out;   // bits: it could be read
+    char *object_name;          // out of OBJECT_ATTRIBUTES; NULL: none
+    uint32_t client_thread;     // second half of a CLIENT_ID
+    uint32_t entry_point;       // of a new thread's CONTEXT
+    char *text[WIN_MAX_ARGS];   // rendered; NULL: not
 };
 
 // At entry: reads arguments and what they point at. render: texts too, of at most `bytes` octets of

@@ -9,7 +9,7 @@
 #include "common/windows/calls.h"
 
 #define NAME_LIMIT 32768u // UTF-16 units: the most that a UNICODE_STRING can hold
-#define PFN_LIMIT 16u
+#define PFN_LIMIT  16u
 
 // winnt.h, CONTEXT of i386
 enum { CONTEXT_EBX = 0xa4, CONTEXT_EAX = 0xb0, CONTEXT_EIP = 0xb8, CONTEXT_ESP = 0xc4 };

@@ -13,15 +13,24 @@
         0, NULL                                                                                    \
     }
 
-const struct win_name win_file_access[] = {
-    {0x001f01ff, "FILE_ALL_ACCESS"}, {0x0001, "FILE_READ_DATA"},       {0x0002, "FILE_WRITE_DATA"},
-    {0x0004, "FILE_APPEND_DATA"},    {0x0008, "FILE_READ_EA"},         {0x0010, "FILE_WRITE_EA"},
-    {0x0020, "FILE_EXECUTE"},        {0x0040, "FILE_DELETE_CHILD"},    {0x0080, "FILE_READ_ATTRIBUTES"},
-    {0x0100, "FILE_WRITE_ATTRIBUTES"}, STANDARD_ACCESS};
-const struct win_name win_section_access[] = {
-    {0x000f001f, "SECTION_ALL_ACCESS"}, {0x01, "SECTION_QUERY"},       {0x02, "SECTION_MAP_WRITE"},
-    {0x04, "SECTION_MAP_READ"},         {0x08, "SECTION_MAP_EXECUTE"}, {0x10, "SECTION_EXTEND_SIZE"},
-    STANDARD_ACCESS};
+const struct win_name win_file_access[] = {{0x001f01ff, "FILE_ALL_ACCESS"},
+                                           {0x0001, "FILE_READ_DATA"},
+                                           {0x0002, "FILE_WRITE_DATA"},
+                                           {0x0004, "FILE_APPEND_DATA"},
+                                           {0x0008, "FILE_READ_EA"},
+                                           {0x0010, "FILE_WRITE_EA"},
+                                           {0x0020, "FILE_EXECUTE"},
+                                           {0x0040, "FILE_DELETE_CHILD"},
+                                           {0x0080, "FILE_READ_ATTRIBUTES"},
+                                           {0x0100, "FILE_WRITE_ATTRIBUTES"},
+                                           STANDARD_ACCESS};
+const struct win_name win_section_access[] = {{0x000f001f, "SECTION_ALL_ACCESS"},
+                                              {0x01, "SECTION_QUERY"},
+                                              {0x02, "SECTION_MAP_WRITE"},
+                                              {0x04, "SECTION_MAP_READ"},
+                                              {0x08, "SECTION_MAP_EXECUTE"},
+                                              {0x10, "SECTION_EXTEND_SIZE"},
+                                              STANDARD_ACCESS};
 const struct win_name win_process_access[] = {{0x001fffff, "PROCESS_ALL_ACCESS"},
                                               {0x001f0fff, "PROCESS_ALL_ACCESS"},
                                               {0x0001, "PROCESS_TERMINATE"},
@@ -53,13 +62,17 @@ const struct win_name win_thread_access[] = {{0x001fffff, "THREAD_ALL_ACCESS"},
                                              {0x0400, "THREAD_SET_LIMITED_INFORMATION"},
                                              {0x0800, "THREAD_QUERY_LIMITED_INFORMATION"},
                                              STANDARD_ACCESS};
-const struct win_name win_token_access[] = {
-    {0x000f01ff, "TOKEN_ALL_ACCESS"},    {0x0001, "TOKEN_ASSIGN_PRIMARY"},
-    {0x0002, "TOKEN_DUPLICATE"},         {0x0004, "TOKEN_IMPERSONATE"},
-    {0x0008, "TOKEN_QUERY"},             {0x0010, "TOKEN_QUERY_SOURCE"},
-    {0x0020, "TOKEN_ADJUST_PRIVILEGES"}, {0x0040, "TOKEN_ADJUST_GROUPS"},
-    {0x0080, "TOKEN_ADJUST_DEFAULT"},    {0x0100, "TOKEN_ADJUST_SESSIONID"},
-    STANDARD_ACCESS};
+const struct win_name win_token_access[] = {{0x000f01ff, "TOKEN_ALL_ACCESS"},
+                                            {0x0001, "TOKEN_ASSIGN_PRIMARY"},
+                                            {0x0002, "TOKEN_DUPLICATE"},
+                                            {0x0004, "TOKEN_IMPERSONATE"},
+                                            {0x0008, "TOKEN_QUERY"},
+                                            {0x0010, "TOKEN_QUERY_SOURCE"},
+                                            {0x0020, "TOKEN_ADJUST_PRIVILEGES"},
+                                            {0x0040, "TOKEN_ADJUST_GROUPS"},
+                                            {0x0080, "TOKEN_ADJUST_DEFAULT"},
+                                            {0x0100, "TOKEN_ADJUST_SESSIONID"},
+                                            STANDARD_ACCESS};
 const struct win_name win_generic_access[] = {STANDARD_ACCESS};
 
 const struct win_name win_file_attributes[] = {{0x0001, "FILE_ATTRIBUTE_READONLY"},
@@ -77,10 +90,8 @@ const struct win_name win_file_attributes[] = {{0x0001, "FILE_ATTRIBUTE_READONLY
                                                {0x2000, "FILE_ATTRIBUTE_NOT_CONTENT_INDEXED"},
                                                {0x4000, "FILE_ATTRIBUTE_ENCRYPTED"},
                                                {0, NULL}};
-const struct win_name win_share_access[] = {{1, "FILE_SHARE_READ"},
-                                            {2, "FILE_SHARE_WRITE"},
-                                            {4, "FILE_SHARE_DELETE"},
-                                            {0, NULL}};
+const struct win_name win_share_access[] = {
+    {1, "FILE_SHARE_READ"}, {2, "FILE_SHARE_WRITE"}, {4, "FILE_SHARE_DELETE"}, {0, NULL}};
 const struct win_name win_create_options[] = {{0x00000001, "FILE_DIRECTORY_FILE"},
                                               {0x00000002, "FILE_WRITE_THROUGH"},
                                               {0x00000004, "FILE_SEQUENTIAL_ONLY"},
@@ -115,16 +126,23 @@ const struct win_name win_page_protection[] = {{0x001, "PAGE_NOACCESS"},
                                                {0x400, "PAGE_WRITECOMBINE"},
                                                {0, NULL}};
 const struct win_name win_section_attributes[] = {
-    {0x00200000, "SEC_BASED"},   {0x00400000, "SEC_NO_CHANGE"}, {0x00800000, "SEC_FILE"},
-    {0x11000000, "SEC_IMAGE_NO_EXECUTE"},
-    {0x01000000, "SEC_IMAGE"},   {0x02000000, "SEC_PROTECTED_IMAGE"},
-    {0x04000000, "SEC_RESERVE"}, {0x08000000, "SEC_COMMIT"},    {0x10000000, "SEC_NOCACHE"},
-    {0x40000000, "SEC_WRITECOMBINE"}, {0x80000000, "SEC_LARGE_PAGES"}, {0, NULL}};
-const struct win_name win_allocation_type[] = {
-    {0x00001000, "MEM_COMMIT"},   {0x00002000, "MEM_RESERVE"},     {0x00004000, "MEM_DECOMMIT"},
-    {0x00008000, "MEM_RELEASE"},  {0x00080000, "MEM_RESET"},       {0x00100000, "MEM_TOP_DOWN"},
-    {0x00200000, "MEM_WRITE_WATCH"}, {0x00400000, "MEM_PHYSICAL"}, {0x01000000, "MEM_RESET_UNDO"},
-    {0x20000000, "MEM_LARGE_PAGES"}, {0, NULL}};
+    {0x00200000, "SEC_BASED"},       {0x00400000, "SEC_NO_CHANGE"},
+    {0x00800000, "SEC_FILE"},        {0x11000000, "SEC_IMAGE_NO_EXECUTE"},
+    {0x01000000, "SEC_IMAGE"},       {0x02000000, "SEC_PROTECTED_IMAGE"},
+    {0x04000000, "SEC_RESERVE"},     {0x08000000, "SEC_COMMIT"},
+    {0x10000000, "SEC_NOCACHE"},     {0x40000000, "SEC_WRITECOMBINE"},
+    {0x80000000, "SEC_LARGE_PAGES"}, {0, NULL}};
+const struct win_name win_allocation_type[] = {{0x00001000, "MEM_COMMIT"},
+                                               {0x00002000, "MEM_RESERVE"},
+                                               {0x00004000, "MEM_DECOMMIT"},
+                                               {0x00008000, "MEM_RELEASE"},
+                                               {0x00080000, "MEM_RESET"},
+                                               {0x00100000, "MEM_TOP_DOWN"},
+                                               {0x00200000, "MEM_WRITE_WATCH"},
+                                               {0x00400000, "MEM_PHYSICAL"},
+                                               {0x01000000, "MEM_RESET_UNDO"},
+                                               {0x20000000, "MEM_LARGE_PAGES"},
+                                               {0, NULL}};
 const struct win_name win_object_attributes[] = {{0x002, "OBJ_INHERIT"},
                                                  {0x010, "OBJ_PERMANENT"},
                                                  {0x020, "OBJ_EXCLUSIVE"},
@@ -138,24 +156,21 @@ const struct win_name win_duplicate_options[] = {{1, "DUPLICATE_CLOSE_SOURCE"},
                                                  {2, "DUPLICATE_SAME_ACCESS"},
                                                  {4, "DUPLICATE_SAME_ATTRIBUTES"},
                                                  {0, NULL}};
-const struct win_name win_process_flags[] = {{1, "PROCESS_CREATE_FLAGS_BREAKAWAY"},
-                                             {2, "PROCESS_CREATE_FLAGS_NO_DEBUG_INHERIT"},
-                                             {4, "PROCESS_CREATE_FLAGS_INHERIT_HANDLES"},
-                                             {8, "PROCESS_CREATE_FLAGS_OVERRIDE_ADDRESS_SPACE"},
-                                             {16, "PROCESS_CREATE_FLAGS_LARGE_PAGES"},
-                                             {0, NULL}};
-const struct win_name win_create_disposition[] = {{0, "FILE_SUPERSEDE"},
-                                                  {1, "FILE_OPEN"},
-                                                  {2, "FILE_CREATE"},
-                                                  {3, "FILE_OPEN_IF"},
-                                                  {4, "FILE_OVERWRITE"},
-                                                  {5, "FILE_OVERWRITE_IF"},
-                                                  {0, NULL}};
+const struct win_name win_process_flags[] = {
+    {1, "PROCESS_CREATE_FLAGS_BREAKAWAY"},       {2, "PROCESS_CREATE_FLAGS_NO_DEBUG_INHERIT"},
+    {4, "PROCESS_CREATE_FLAGS_INHERIT_HANDLES"}, {8, "PROCESS_CREATE_FLAGS_OVERRIDE_ADDRESS_SPACE"},
+    {16, "PROCESS_CREATE_FLAGS_LARGE_PAGES"},    {0, NULL}};
+const struct win_name win_create_disposition[] = {
+    {0, "FILE_SUPERSEDE"}, {1, "FILE_OPEN"},         {2, "FILE_CREATE"}, {3, "FILE_OPEN_IF"},
+    {4, "FILE_OVERWRITE"}, {5, "FILE_OVERWRITE_IF"}, {0, NULL}};
 const struct win_name win_inherit_disposition[] = {{1, "ViewShare"}, {2, "ViewUnmap"}, {0, NULL}};
-const struct win_name win_file_information[] = {
-    {0, "FILE_SUPERSEDED"},  {1, "FILE_OPENED"}, {2, "FILE_CREATED"},
-    {3, "FILE_OVERWRITTEN"}, {4, "FILE_EXISTS"}, {5, "FILE_DOES_NOT_EXIST"},
-    {0, NULL}};
+const struct win_name win_file_information[] = {{0, "FILE_SUPERSEDED"},
+                                                {1, "FILE_OPENED"},
+                                                {2, "FILE_CREATED"},
+                                                {3, "FILE_OVERWRITTEN"},
+                                                {4, "FILE_EXISTS"},
+                                                {5, "FILE_DOES_NOT_EXIST"},
+                                                {0, NULL}};
 const struct win_name win_process_class[] = {{0, "ProcessBasicInformation"},
                                              {1, "ProcessQuotaLimits"},
                                              {2, "ProcessIoCounters"},

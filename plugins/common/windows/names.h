@@ -6,7 +6,7 @@
 #include "common/text.h"
 
 struct win_name {
-    uint32_t mask; // flags: all of mask's bits must be set; enumerations: the value
+    uint32_t mask;    // flags: all of mask's bits must be set; enumerations: the value
     const char *name; // NULL ends the list
 };
 

@@ -20,9 +20,8 @@ static const struct payload_field duplicate_fields[] = {
     PAYLOAD_FIELD(struct win_duplicate, options, PAYLOAD_HEX32, "DUPLICATE_*"),
     PAYLOAD_FIELD(struct win_duplicate, ret, PAYLOAD_S32, "NTSTATUS"),
     PAYLOAD_FIELDS_END};
-const struct payload_type win_duplicate_payload = {"win_duplicate", 1,
-                                                   sizeof(struct win_duplicate), duplicate_fields,
-                                                   "A handle was duplicated."};
+const struct payload_type win_duplicate_payload = {"win_duplicate", 1, sizeof(struct win_duplicate),
+                                                   duplicate_fields, "A handle was duplicated."};
 
 static const struct payload_field section_fields[] = {
     CALLER_FIELDS(win_section),
@@ -250,17 +249,17 @@ static void emit_io(const struct emission *e)
     uint32_t want = done < IO_BYTES_LIMIT ? done : IO_BYTES_LIMIT;
     // -1: append, -2: at the file's position (ntifs.h)
     int64_t offset = r->has_in >> 7 & 1 ? (int64_t)r->in[7] : -1;
-    struct syscall_io payload = {
-        .context = r->context,
-        .thread = r->thread,
-        .handle = r->arg[0],
-        .buffer = r->arg[5],
-        .length = r->arg[6],
-        .done = done,
-        .offset = offset < 0 ? -1 : offset,
-        .bytes = bytes,
-        .bytes_size = bytes ? cpu_read_memory(e->cpu, r->arg[5], bytes, want) : 0,
-        .ret = (int32_t)e->status};
+    struct syscall_io payload = {.context = r->context,
+                                 .thread = r->thread,
+                                 .handle = r->arg[0],
+                                 .buffer = r->arg[5],
+                                 .length = r->arg[6],
+                                 .done = done,
+                                 .offset = offset < 0 ? -1 : offset,
+                                 .bytes = bytes,
+                                 .bytes_size =
+                                     bytes ? cpu_read_memory(e->cpu, r->arg[5], bytes, want) : 0,
+                                 .ret = (int32_t)e->status};
     plugin_emit(e->signal, &payload, e->cpu);
     free(bytes);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What group "syscall" of a Windows guest carries beside common/windows/syscall_signals.h. Emitted when the
-// call returns, in its own address space; VMI_SCP_TERMINATE and VMI_SCT_TERMINATE of the caller
-// itself at entry, with returned = false (and again, should it return after all).
+// What group "syscall" of a Windows guest carries beside common/windows/syscall_signals.h. Emitted
+// when the call returns, in its own address space; VMI_SCP_TERMINATE and VMI_SCT_TERMINATE of the
+// caller itself at entry, with returned = false (and again, should it return after all).
 #ifndef EMU_PLUGINS_COMMON_WINDOWS_SIGNALS_H
 #define EMU_PLUGINS_COMMON_WINDOWS_SIGNALS_H
 

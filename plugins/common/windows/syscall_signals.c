@@ -48,7 +48,6 @@ static const struct payload_field close_fields[] = {
     PAYLOAD_FIELD(struct syscall_close, context, PAYLOAD_HEX32, "CR3 of the caller"),
     PAYLOAD_FIELD(struct syscall_close, thread, PAYLOAD_HEX32, "address of the caller's TEB"),
     PAYLOAD_FIELD(struct syscall_close, handle, PAYLOAD_HEX32, "that is closed"),
-    PAYLOAD_FIELD(struct syscall_close, ret, PAYLOAD_S32, "result"),
-    PAYLOAD_FIELDS_END};
-const struct payload_type syscall_close_payload = {
-    "windows_close", 1, sizeof(struct syscall_close), close_fields, "A handle was closed."};
+    PAYLOAD_FIELD(struct syscall_close, ret, PAYLOAD_S32, "result"), PAYLOAD_FIELDS_END};
+const struct payload_type syscall_close_payload = {"windows_close", 1, sizeof(struct syscall_close),
+                                                   close_fields, "A handle was closed."};

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// What group "syscall" of a Windows guest carries of calls in general and of files. Emitted when a call
-// returns, in its own address space; strings and bytes are valid during the callback.
+// What group "syscall" of a Windows guest carries of calls in general and of files. Emitted when a
+// call returns, in its own address space; strings and bytes are valid during the callback.
 //
-// `ret` is the NTSTATUS: negative means that the call failed. `thread` is the address of the TEB: it
-// tells threads of one address space apart.
+// `ret` is the NTSTATUS: negative means that the call failed. `thread` is the address of the TEB:
+// it tells threads of one address space apart.
 #ifndef EMU_PLUGINS_COMMON_WINDOWS_SYSCALL_SIGNALS_H
 #define EMU_PLUGINS_COMMON_WINDOWS_SYSCALL_SIGNALS_H
 

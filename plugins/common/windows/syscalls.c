@@ -11,7 +11,7 @@
 #include "common/windows/signals.h"
 #include "common/windows/threads.h"
 
-#define NUMBER_MASK 0x3fffu // KiSystemService: table and index; it looks at no other bits
+#define NUMBER_MASK        0x3fffu // KiSystemService: table and index; it looks at no other bits
 #define SYSENTER_ARGUMENTS 8u
 
 static struct {
@@ -248,10 +248,9 @@ static void show_state(PluginInterface *pi, const char *args)
 {
     plugin_printf("%s: %llu calls entered, %llu returns seen, %llu never returned, %llu in "
                   "progress in %u threads; log %s\n",
-                  pi->name, (unsigned long long)plugin.entered,
-                  (unsigned long long)plugin.returned, (unsigned long long)plugin.lost,
-                  (unsigned long long)plugin.threads.records, plugin.threads.threads,
-                  plugin.log_on || plugin.json_on ? "on" : "off");
+                  pi->name, (unsigned long long)plugin.entered, (unsigned long long)plugin.returned,
+                  (unsigned long long)plugin.lost, (unsigned long long)plugin.threads.records,
+                  plugin.threads.threads, plugin.log_on || plugin.json_on ? "on" : "off");
 }
 
 static const char *call_name(uint32_t number)

@@ -5,9 +5,9 @@
 
 #include <stdlib.h>
 
-#define BUCKETS 1024u
+#define BUCKETS     1024u
 #define MAX_THREADS 16384u
-#define MAX_DEPTH 32u
+#define MAX_DEPTH   32u
 
 struct win_thread {
     struct win_thread *next; // in the bucket
@@ -20,9 +20,8 @@ struct win_thread {
 bool win_threads_init(struct win_threads *t, void (*lost)(void *self, struct win_record *r),
                       void *self)
 {
-    *t = (struct win_threads){.buckets = calloc(BUCKETS, sizeof *t->buckets),
-                              .lost = lost,
-                              .self = self};
+    *t = (struct win_threads){
+        .buckets = calloc(BUCKETS, sizeof *t->buckets), .lost = lost, .self = self};
     return t->buckets != NULL;
 }
 

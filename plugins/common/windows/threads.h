@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Calls in progress by thread: (address space, TEB). A thread has several when the system calls back
-// into user code while it is in one (callbacks, APCs, exceptions): then the inner one's stack
+// Calls in progress by thread: (address space, TEB). A thread has several when the system calls
+// back into user code while it is in one (callbacks, APCs, exceptions): then the inner one's stack
 // pointer is lower.
 #ifndef EMU_PLUGINS_COMMON_WINDOWS_THREADS_H
 #define EMU_PLUGINS_COMMON_WINDOWS_THREADS_H

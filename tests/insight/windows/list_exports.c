@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// list_exports FILE: lays a DLL's sections out as a loader does and prints what the reader of export
-// tables finds: RVA, ordinal, name, in the order of ordinals and with "#" for no name.
+// list_exports FILE: lays a DLL's sections out as a loader does and prints what the reader of
+// export tables finds: RVA, ordinal, name, in the order of ordinals and with "#" for no name.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +49,8 @@ int main(int argc, char **argv)
     if (!pe_exports_read(&reader, &e))
         return 1;
     for (unsigned i = 0; i < e.count; i++)
-        printf("%x %u %s\n", e.list[i].rva, e.list[i].ordinal, e.list[i].name ? e.list[i].name : "#");
+        printf("%x %u %s\n", e.list[i].rva, e.list[i].ordinal,
+               e.list[i].name ? e.list[i].name : "#");
     pe_exports_free(&e);
     free(im.bytes);
     return 0;

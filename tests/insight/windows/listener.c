@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A plugin that listens to every id of groups syscall and api in a Windows guest and writes what it
-// hears to FILE, one JSON object a line: ids of group api and one function's own id are subscribed to
-// with the layouts stated here.
+// hears to FILE, one JSON object a line: ids of group api and one function's own id are subscribed
+// to with the layouts stated here.
 #include <stdarg.h>
 
 #include "common/windows/signals.h"
@@ -116,7 +116,7 @@ static void on_leaf(void *data, CPUArchState *cpu)
     X(VMI_SCT_RESUME, win_thread_payload_type)                                                     \
     X(VMI_SCT_SUSPEND, win_thread_payload_type)                                                    \
     X(VMI_SCT_TERMINATE, win_thread_payload_type)                                                  \
-    X(SYSCALL_ENTRY, syscall_call_payload)                                                           \
+    X(SYSCALL_ENTRY, syscall_call_payload)                                                         \
     X(SYSCALL_RETURN, syscall_call_payload)
 
 #define CALLBACK(id_, type_)                                                                       \
