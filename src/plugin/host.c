@@ -231,11 +231,16 @@ static bool list_has(const char *const *list, const char *name)
     return false;
 }
 
+bool host_system_fits(const struct plugin_host *host, const struct pi_info *info)
+{
+    return !info->os_ver || !info->os_ver[0] ||
+           (host->env.os_version && list_has(info->os_ver, host->env.os_version));
+}
+
 static bool os_fits(const struct plugin_host *host, const struct pi_info *info, const char *name,
                     struct error *err)
 {
-    if (!info->os_ver || !info->os_ver[0] ||
-        (host->env.os_version && list_has(info->os_ver, host->env.os_version)))
+    if (host_system_fits(host, info))
         return true;
     char systems[128] = "";
     for (const char *const *os = info->os_ver; *os; os++) {

@@ -49,6 +49,8 @@ struct plugin_host *host_current(void);
 struct plugin *host_find(const struct plugin_host *host, const char *name);
 struct plugin *host_plugin_at(const struct plugin_host *host,
                               const void *code); // NULL: no plugin's code
+// The plugin is for the guest system that -os-version names, or for any.
+bool host_system_fits(const struct plugin_host *host, const struct pi_info *info);
 void host_print(struct plugin_host *host, const char *fmt, ...) PRINTF_LIKE(2, 3);
 // Records that `plugin` uses `provider`: it is stopped before the provider is.
 void plugin_add_need(struct plugin *plugin, struct plugin *provider);

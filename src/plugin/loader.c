@@ -297,8 +297,11 @@ struct provider_search {
     struct plugin_host *host;
     const char *group;
     char *name;
+    bool fits;
 };
 
+// Several plugins may provide a group, each for its guest system: the first that fits, or else the
+// first of all, which then says what it is for.
 static bool match_provider(void *self, const char *path, const char *name)
 {
     struct provider_search *search = self;
@@ -306,14 +309,16 @@ static bool match_provider(void *self, const char *path, const char *name)
     const struct pi_info *info;
     if (!loader_open(search->host, path, &handle, &info, NULL))
         return false;
-    for (const char *const *s = info->signals_list; s && *s; s++) {
-        if (strcmp(*s, search->group) == 0) {
-            search->name = xstrdup(name);
-            break;
-        }
+    bool provides = false;
+    for (const char *const *s = info->signals_list; s && *s; s++)
+        provides |= strcmp(*s, search->group) == 0;
+    search->fits = provides && host_system_fits(search->host, info);
+    if (search->fits || (provides && !search->name)) {
+        free(search->name);
+        search->name = xstrdup(name);
     }
     dlclose(handle);
-    return search->name != NULL;
+    return search->fits;
 }
 
 char *loader_find_provider(struct plugin_host *host, const char *group)
