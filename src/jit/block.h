@@ -32,6 +32,8 @@ struct block_code {
     uint8_t *hot_end, *cold, *cold_end;
     uint32_t bytes;
     uint32_t runs; // before it was translated
+    bool merged;   // it has merged counts
+    uint32_t room; // bytes of any record buffer that it may fill without looking
     struct block_exit exits[2];
     struct block_exit *incoming;
 };

@@ -140,8 +140,9 @@ bool builder_attach(struct block_builder *b, enum jit_place place, const JitPred
     for (unsigned i = 0; i < checked.nargs; i++)
         if (checked.args[i].kind == JIT_ARG_PC)
             checked.args[i].value = b->linear + insn->offset;
-    struct hook *hook = xcalloc(1, sizeof *hook);
-    *hook = checked;
+    size_t size = offsetof(struct hook, args) + checked.nargs * sizeof checked.args[0];
+    struct hook *hook = xcalloc(1, size);
+    memcpy(hook, &checked, size);
     struct hook_list *list = &b->lists[b->place][place];
     *list->last = hook;
     list->last = &hook->next;
@@ -169,7 +170,11 @@ static void ask_plugins(struct block_builder *b, const struct executor_signals *
     if (block_seen) {
         b->at_start = true;
         struct qemu_block_payload payload = {
-            .ctx = ctx, .pc = b->linear, .context = mmu_context(&b->cpu->mmu)};
+            .ctx = ctx,
+            .pc = b->linear,
+            .context = mmu_context(&b->cpu->mmu),
+            .instructions = b->count,
+            .length = b->bytes};
         signal_emit(signals->before_gen_tb, &payload, b->cpu);
         b->at_start = false;
     }

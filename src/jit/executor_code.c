@@ -84,6 +84,14 @@ bool executor_translate(struct executor *ex, struct block *block)
         block->code.runs++;
         return false;
     }
+    bool observed = helper_observes(&ex->helpers);
+    if (observed != ex->translator.observed) {
+        ex->translator.observed = observed;
+        if (ex->code.hot > ex->code.fixed) { // blocks so far do not keep flags for it
+            executor_drop_code(ex);
+            return false;
+        }
+    }
     if (!translate_block(&ex->translator, block)) {
         executor_drop_code(ex);
         return false;
@@ -174,18 +182,40 @@ static void step_begin(struct cpu *cpu, const struct block *block, unsigned inde
     cpu->eip = block->linear - block->cs_base + block->insns[index].offset;
 }
 
-// Translated code calls this for an instruction that it leaves to the interpreter. Nonzero: it must
-// be left.
-unsigned jit_step(struct cpu *cpu, struct block *block, unsigned index, uint64_t counter)
+// An instruction whose attached operations have been begun.
+static bool finish_insn(struct cpu *cpu, const struct block *block, unsigned index)
+{
+    const struct insn *insn = &block->insns[index];
+    cpu->insn_eip = cpu->eip;
+    cpu->eip += insn->length;
+    cpu->hook.requests = 0;
+    bool leave = hook_end_insn(cpu, insn);
+    cpu->instructions++;
+    if (UNLIKELY((insn->prefixes & (INSN_REP | INSN_REPNE)) && cpu->eip == cpu->insn_eip))
+        cpu->instructions--;
+    return !leave && !block->dead;
+}
+
+// What ran in C may have filled record buffers that the rest of the block expects room in.
+static bool has_room(const struct executor *ex, const struct block *block)
+{
+    if (LIKELY(block->code.room == 0))
+        return true;
+    for (const struct JitBuffer *b = ex->helpers.buffers; b; b = b->link)
+        if ((size_t)(b->end - b->next) * sizeof *b->next <= block->code.room)
+            return false;
+    return true;
+}
+
+// Behind instruction number index, which was run in C. Nonzero: translated code must be left.
+static unsigned step_end(struct cpu *cpu, struct block *block, unsigned index, bool whole)
 {
     struct executor *ex = cpu->executor;
-    ex->stats.steps++;
-    step_begin(cpu, block, index, counter);
-    bool whole = executor_interpret(cpu, block, index, 1);
     unsigned next = index + 1;
     // Who asks for attention from within a block gets it at the block's end, as in the interpreter.
     if (whole && next < last_step(ex, block) &&
-        UNLIKELY(atomic_load_explicit(&cpu->kicked, memory_order_relaxed))) {
+        (UNLIKELY(atomic_load_explicit(&cpu->kicked, memory_order_relaxed)) ||
+         UNLIKELY(!has_room(ex, block)))) {
         executor_interpret(cpu, block, next, last_step(ex, block) - next);
         next = block->count;
     }
@@ -193,17 +223,88 @@ unsigned jit_step(struct cpu *cpu, struct block *block, unsigned index, uint64_t
         ex->look = block->stop;
         return 1;
     }
+    executor_count(block, next, true);
     jit_flags_from_cpu(cpu);
     return 0;
+}
+
+// Translated code calls this for an instruction that it leaves to the interpreter. Nonzero: it must
+// be left.
+unsigned jit_step(struct cpu *cpu, struct block *block, unsigned index, uint64_t counter)
+{
+    struct executor *ex = cpu->executor;
+    bool begun = index & STEP_BEGUN;
+    index &= STEP_INDEX;
+    ex->stats.steps++;
+    step_begin(cpu, block, index, counter);
+    executor_count(block, index + 1, false);
+    bool whole = begun ? finish_insn(cpu, block, index) : executor_interpret(cpu, block, index, 1);
+    return step_end(cpu, block, index, whole);
 }
 
 unsigned jit_rest(struct cpu *cpu, struct block *block, unsigned index, uint64_t counter)
 {
     struct executor *ex = cpu->executor;
+    unsigned how = index;
+    index &= STEP_INDEX;
     step_begin(cpu, block, index, counter);
     unsigned end = last_step(ex, block);
-    if (index < end)
+    bool whole = true;
+    if (!(how & STEP_UNCOUNTED))
+        executor_count(block, index + (how & STEP_BEGUN ? 1 : 0), false);
+    if (how & STEP_BEGUN)
+        whole = finish_insn(cpu, block, index++);
+    if (whole && index < end)
         executor_interpret(cpu, block, index, end - index);
     ex->look = block->stop;
     return 1;
+}
+
+static void enter_insn(struct cpu *cpu, struct block *block, unsigned index, uint64_t counter)
+{
+    step_begin(cpu, block, index, counter);
+    cpu->insn_eip = cpu->eip;
+    cpu->eip += block->insns[index].length;
+}
+
+// What is attached before an instruction. Nonzero: the instruction has been dealt with, and
+// translated code must be left.
+unsigned jit_before(struct cpu *cpu, struct block *block, unsigned index, uint64_t counter)
+{
+    struct executor *ex = cpu->executor;
+    const struct insn *insn = &block->insns[index];
+    enter_insn(cpu, block, index, counter);
+    bool leave = hook_begin_insn(cpu, insn);
+    if (LIKELY(!leave && !block->dead && !cpu->hook.requests)) {
+        jit_flags_from_cpu(cpu);
+        return 0;
+    }
+    if (!leave)
+        hook_end_insn(cpu, insn);
+    cpu->instructions++;
+    if ((insn->prefixes & (INSN_REP | INSN_REPNE)) && cpu->eip == cpu->insn_eip)
+        cpu->instructions--;
+    ex->look = block->stop;
+    return 1;
+}
+
+unsigned jit_after(struct cpu *cpu, struct block *block, unsigned index, uint64_t counter)
+{
+    enter_insn(cpu, block, index, counter);
+    cpu->hook.requests = 0;
+    bool leave = hook_after_insn(cpu, &block->insns[index]);
+    cpu->instructions++;
+    return step_end(cpu, block, index, !leave && !block->dead);
+}
+
+void executor_count(struct block *block, unsigned first, bool back)
+{
+    if (LIKELY(!block->code.merged))
+        return;
+    for (unsigned i = first; i < block->count; i++) {
+        const struct insn_hooks *hooks = block->insns[i].hooks;
+        for (struct hook *h = hooks ? hooks->before : NULL; h; h = h->next)
+            if (h->merged)
+                *h->target += back ? h->step : 0 - h->step;
+    }
 }

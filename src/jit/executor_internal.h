@@ -51,6 +51,10 @@ bool executor_interpret(struct cpu *cpu, struct block *block, unsigned first, un
 // Drops every block and all translated code; not from inside a block.
 void executor_drop_code(struct executor *ex);
 
+// Takes the merged counts of the instructions from number `first` on away again, or gives them back:
+// whoever looks at the counters meanwhile finds them exact.
+void executor_count(struct block *block, unsigned first, bool back);
+
 // Runs translated code from a block on, until it leaves.
 void executor_run_code(struct executor *ex, struct block *block);
 // Makes sure that a block is translated; false: it must be interpreted, or everything was dropped

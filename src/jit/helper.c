@@ -76,6 +76,14 @@ struct helper *helper_find(const struct helper_registry *registry, void (*func)(
     return NULL;
 }
 
+bool helper_observes(const struct helper_registry *registry)
+{
+    for (const struct helper *h = registry->first; h; h = h->next)
+        if (h->flags != JIT_HELPER_PURE)
+            return true;
+    return false;
+}
+
 static bool signature_check(const char *name, const char *signature, struct error *err)
 {
     size_t length = signature ? strlen(signature) : 0;

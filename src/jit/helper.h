@@ -51,6 +51,8 @@ static inline void helper_invoke(const struct helper_registry *registry, void *o
 // Registering a function again with the same signature is allowed and does nothing.
 bool helper_register(struct helper_registry *registry, void (*func)(void), const char *name,
                      unsigned flags, const char *signature, void *owner, struct error *err);
+// True when one of them may look at the guest's registers or change what the guest does.
+bool helper_observes(const struct helper_registry *registry);
 struct helper *helper_find(const struct helper_registry *registry, void (*func)(void));
 // Drops the helpers and buffers of an owner: operations that use them do nothing from now on.
 // Returns true when the owner had any.

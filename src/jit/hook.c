@@ -230,24 +230,27 @@ static void run_branch(struct cpu *cpu, const struct insn *insn, uint32_t next,
     event->address = pc;
 }
 
-bool hook_run_insn(struct cpu *cpu, const struct insn *insn)
+static struct hook_event event_of(const struct insn *insn)
 {
-    const struct insn_hooks *hooks = insn->hooks;
-    struct hook_event event = {.insn = insn, .pc = hooks->linear, .address = hooks->linear};
+    return (struct hook_event){
+        .insn = insn, .pc = insn->hooks->linear, .address = insn->hooks->linear};
+}
+
+bool hook_begin_insn(struct cpu *cpu, const struct insn *insn)
+{
+    struct hook_event event = event_of(insn);
     cpu->hook.requests = 0;
-    run_phase(cpu, hooks->before, &event, CPU_HOOK_BEFORE);
+    run_phase(cpu, insn->hooks->before, &event, CPU_HOOK_BEFORE);
     raise_requested(cpu);
-    if (cpu->hook.requests & (CPU_HOOK_SKIP | CPU_HOOK_EIP)) {
-        if (cpu->hook.requests & CPU_HOOK_EIP)
-            cpu->eip = cpu->hook.new_eip;
-        return true;
-    }
-    uint32_t next = cpu->eip;
-    execute(cpu, insn);
-    if ((insn->prefixes & (INSN_REP | INSN_REPNE)) && cpu->eip == cpu->insn_eip)
-        return true; // suspended by an interrupt; it is not yet over
-    run_branch(cpu, insn, next, &event);
-    run_phase(cpu, hooks->after, &event, CPU_HOOK_AFTER);
+    if (cpu->hook.requests & CPU_HOOK_EIP)
+        cpu->eip = cpu->hook.new_eip;
+    return (cpu->hook.requests & (CPU_HOOK_SKIP | CPU_HOOK_EIP)) != 0;
+}
+
+bool hook_after_insn(struct cpu *cpu, const struct insn *insn)
+{
+    struct hook_event event = event_of(insn);
+    run_phase(cpu, insn->hooks->after, &event, CPU_HOOK_AFTER);
     unsigned requests = cpu->hook.requests;
     if (UNLIKELY(requests & (CPU_HOOK_RAISE | CPU_HOOK_EIP))) {
         if (requests & CPU_HOOK_EIP)
@@ -259,6 +262,22 @@ bool hook_run_insn(struct cpu *cpu, const struct insn *insn)
         raise_requested(cpu);
     }
     return (requests & (CPU_HOOK_EIP | CPU_HOOK_LEAVE)) != 0;
+}
+
+bool hook_end_insn(struct cpu *cpu, const struct insn *insn)
+{
+    struct hook_event event = event_of(insn);
+    uint32_t next = cpu->eip;
+    execute(cpu, insn);
+    if ((insn->prefixes & (INSN_REP | INSN_REPNE)) && cpu->eip == cpu->insn_eip)
+        return true; // suspended by an interrupt; it is not yet over
+    run_branch(cpu, insn, next, &event);
+    return hook_after_insn(cpu, insn);
+}
+
+bool hook_run_insn(struct cpu *cpu, const struct insn *insn)
+{
+    return hook_begin_insn(cpu, insn) || hook_end_insn(cpu, insn);
 }
 
 void hook_free_list(struct hook *hook)

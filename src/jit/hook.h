@@ -34,6 +34,7 @@ struct JitBuffer {
 struct hook {
     struct hook *next;
     enum hook_kind kind;
+    bool merged; // HOOK_COUNT: translated code adds its step at the start of the block
     uint8_t nargs;
     uint8_t npredicates;
     JitPredicate predicates[HOOK_MAX_PREDICATES]; // all must hold
@@ -42,7 +43,7 @@ struct hook {
     uint64_t *target;                             // HOOK_COUNT, HOOK_STORE
     uint64_t step;                                // HOOK_COUNT
     struct JitBuffer *buffer;                     // HOOK_RECORD
-    JitArg args[HOOK_MAX_FIELDS];                 // JIT_ARG_PC holds its value
+    JitArg args[HOOK_MAX_FIELDS]; // JIT_ARG_PC holds its value; attached hooks have only nargs
 };
 
 // The operations of one instruction, by enum jit_place, each in order of attachment; block-start
@@ -77,6 +78,13 @@ void hook_run_list(struct cpu *cpu, const struct hook *hook, const struct hook_e
 // cpu->insn_eip is its offset and cpu->eip the next one. True: the block must be left, because EIP
 // goes elsewhere or somebody wants to stop. Leaves through cpu_raise like a handler.
 bool hook_run_insn(struct cpu *cpu, const struct insn *insn);
+
+// The same in three parts, for translated code that does the others by itself. hook_begin_insn:
+// what is attached before it; true: EIP goes elsewhere and the instruction is not executed.
+// hook_end_insn: the instruction and all the rest. hook_after_insn: what is attached after it.
+bool hook_begin_insn(struct cpu *cpu, const struct insn *insn);
+bool hook_end_insn(struct cpu *cpu, const struct insn *insn);
+bool hook_after_insn(struct cpu *cpu, const struct insn *insn);
 
 void hook_free_list(struct hook *hook);
 void hook_buffer_flush(struct JitBuffer *buffer);

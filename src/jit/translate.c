@@ -7,6 +7,7 @@
 
 // More than any block needs: an instruction takes less than 256 bytes of hot and of cold code.
 #define ROOM_NEEDED ((BLOCK_MAX_INSNS + 2) * 512u)
+#define ROOM_HOOKS  (BLOCK_MAX_INSNS * 640u)
 
 bool translate_accepts(const struct block *block)
 {
@@ -34,9 +35,11 @@ static void compute_liveness(struct translator *t)
         if (i + 1 == t->stop_at)
             live = FLAGS_ARITH;
         const struct insn *insn = &block->insns[i];
+        if (insn->hooks && hooks_look_at_flags(insn, true))
+            live = FLAGS_ARITH;
         t->live[i + 1] = (uint16_t)live;
         live = insn_flags_needed(insn, live);
-        if (insn->hooks)
+        if (insn->hooks && hooks_look_at_flags(insn, false))
             live = FLAGS_ARITH;
     }
     t->live[0] = (uint16_t)live;
@@ -90,7 +93,7 @@ static void emit_step(struct translator *t, bool last)
 static bool translate_native(struct translator *t, const struct insn *insn)
 {
     const struct opcode_row *row = &opcode_rows[insn->row];
-    if (insn->row == OPCODE_INVALID || insn->hooks || (row->attributes & ATTR_STOP))
+    if (insn->row == OPCODE_INVALID || (row->attributes & ATTR_STOP))
         return false;
     if (row->attributes & (ATTR_FPU | ATTR_MMX | ATTR_SSE))
         return translate_fpu(t, insn);
@@ -110,10 +113,20 @@ static void translate_insn(struct translator *t, bool last)
                                       .unaligned_count = t->unaligned_count,
                                       .fpu_check_count = t->fpu_check_count};
     uint8_t *hot = t->hot.at, *cold = t->cold.at;
+    struct hook_plan plan = t->plan;
     bool ends = (row->attributes & (ATTR_BRANCH | ATTR_STOP)) ||
                 ((row->attributes & ATTR_STRING) && (insn->prefixes & (INSN_REP | INSN_REPNE)));
-    bool native = ends ? !insn->hooks && translate_branch(t, insn) : translate_native(t, insn);
+    t->plan.native = insn->hooks && hooks_are_native(t, insn, ends);
+    if (t->plan.native) {
+        hooks_take(t, insn);
+        hooks_emit_before(t, insn);
+    }
+    bool native = (!insn->hooks || t->plan.native) &&
+                  (ends ? translate_branch(t, insn) : translate_native(t, insn));
     if (native) {
+        if (t->plan.native)
+            hooks_emit_after(t, insn);
+        t->plan.native = false;
         if (t->slow_opened && !ends) {
             struct slow_path *slow = &t->slow[t->slow_count - 1];
             slow->resume = last ? NULL : t->hot.at;
@@ -125,6 +138,9 @@ static void translate_insn(struct translator *t, bool last)
             emit_exit(t, 0, t->block->linear + insn->offset + insn->length);
         return;
     }
+    t->plan = plan;
+    if (insn->hooks)
+        hooks_refuse(insn);
     t->hot.at = hot;
     t->cold.at = cold;
     t->flags_host = before_state.flags_host;
@@ -140,8 +156,9 @@ static void translate_insn(struct translator *t, bool last)
 }
 
 // The FPU's state must not be on the host: the rest of the block is interpreted.
-static void emit_rest(struct translator *t, unsigned index)
+static void emit_rest(struct translator *t, unsigned index, bool begun)
 {
+    index |= begun ? STEP_BEGUN : 0;
     x64_mov_imm32(&t->cold, X64_R8, index);
     x64_rip(&t->cold, 0x8d | X64_W, X64_R9, t->header, 0);
     x64_jmp(&t->cold, t->stubs->rest);
@@ -156,7 +173,7 @@ static void emit_slow_paths(struct translator *t)
         starts[i] = a->at;
         for (unsigned k = 0; k < slow->count; k++)
             x64_patch(slow->sites[k], a->at);
-        x64_mov_imm32(a, X64_R8, slow->insn);
+        x64_mov_imm32(a, X64_R8, slow->insn | (slow->begun ? STEP_BEGUN : 0));
         x64_rip(a, 0x8d | X64_W, X64_R9, t->header, 0);
         if (!slow->resume) {
             x64_jmp(a, t->stubs->step_leave);
@@ -166,7 +183,7 @@ static void emit_slow_paths(struct translator *t)
         if (slow->fpu) {
             x64_call(a, t->stubs->fpu_load);
             uint8_t *loaded = x64_jcc_short(a, X64_AE);
-            emit_rest(t, slow->insn + 1);
+            emit_rest(t, slow->insn + 1u, false);
             x64_bind_short(a, loaded);
         }
         if (slow->restore_flags)
@@ -186,7 +203,7 @@ static void emit_slow_paths(struct translator *t)
         x64_patch(check->site, a->at);
         x64_call(a, t->stubs->fpu_load);
         x64_jcc(a, X64_AE, check->resume);
-        emit_rest(t, check->insn);
+        emit_rest(t, check->insn, check->begun);
     }
 }
 
@@ -204,7 +221,8 @@ static void emit_stop(struct translator *t)
 bool translate_block(struct translator *t, struct block *block)
 {
     struct code_cache *cache = t->cache;
-    if (cache->split - cache->hot < ROOM_NEEDED || cache->size - cache->cold < ROOM_NEEDED)
+    size_t room = ROOM_NEEDED + (block->hooks ? ROOM_HOOKS : 0);
+    if (cache->split - cache->hot < room || cache->size - cache->cold < room)
         return false;
     uint8_t *hot = cache->rw + cache->hot, *cold = cache->rw + cache->cold;
     t->hot = (struct x64){.at = hot, .end = cache->rw + cache->split};
@@ -220,6 +238,10 @@ bool translate_block(struct translator *t, struct block *block)
     x64_imm64(&t->cold, (uint64_t)(uintptr_t)block);
     compute_liveness(t);
     emit_entry(t);
+    t->plan = (struct hook_plan){0};
+    t->index = 0;
+    if (block->hooks)
+        hooks_emit_start(t);
     for (unsigned i = 0; i < block->count; i++) {
         t->index = i;
         if (i == t->stop_at) {
@@ -232,6 +254,8 @@ bool translate_block(struct translator *t, struct block *block)
         t->flags_after = t->live[i + 1];
         translate_insn(t, i + 1 == block->count);
     }
+    if (block->hooks)
+        hooks_finish(t);
     emit_slow_paths(t);
     block->code.bytes = (uint32_t)(t->hot.at - hot) + (uint32_t)(t->cold.at - cold);
     block->code.hot_end = t->hot.at;

@@ -65,8 +65,16 @@ struct jit_stubs {
     uint8_t *rest;         // jump: interprets the block from there on, and leaves
     uint8_t *leave_direct; // jump: R8D exit number, R9 block header
     uint8_t *leave_at;     // jump: R8D target EIP
+    uint8_t *before;       // call: as step, but runs only what is attached before the instruction
+    uint8_t *after;        // ... after it
     uint8_t *fpu_load;     // call: makes the host's FPU hold the guest's state; CF: it must not
 };
+
+// Beside the instruction's number in R8D. BEGUN: what is attached before it was run. UNCOUNTED: the
+// block's merged counts have not been added.
+#define STEP_BEGUN     0x80000000u
+#define STEP_UNCOUNTED 0x40000000u
+#define STEP_INDEX     0xffffu
 
 #define SLOW_SITES 6u
 
@@ -74,6 +82,7 @@ struct slow_path {
     uint8_t *sites[SLOW_SITES];
     uint8_t count;
     uint16_t insn;
+    bool begun;         // STEP_BEGUN
     bool restore_flags; // host flags are expected to hold the guest's at `resume`
     bool fpu;           // the host's FPU is expected to hold the guest's state there
     uint16_t flags;     // those that matter
@@ -91,6 +100,16 @@ struct unaligned_path {
 struct fpu_check {
     uint8_t *site, *resume;
     uint16_t insn;
+    bool begun;
+};
+
+// What is attached to the block being translated, as far as it is emitted natively.
+struct hook_plan {
+    bool native;            // the present instruction's operations are emitted, not called
+    bool called;            // nothing in this block is native: it uses too many buffers
+    uint8_t *merged;        // the immediate of the merged count, NULL: none yet
+    const uint64_t *target; // its counter
+    uint64_t total;
 };
 
 struct translator {
@@ -99,6 +118,7 @@ struct translator {
     const struct jit_stubs *stubs;
     bool single;      // lockstep: a block leaves at its end, with all flags
     unsigned stop_at; // ... or before this instruction
+    bool observed;    // a helper may look at the guest's flags: they are exact between blocks
     bool counting;    // -icount: blocks end exactly at cpu->jit.target
     uint32_t mode;
 
@@ -120,6 +140,7 @@ struct translator {
     struct fpu_check fpu_checks[BLOCK_MAX_INSNS];
     unsigned fpu_check_count;
     uint16_t live[BLOCK_MAX_INSNS + 1];
+    struct hook_plan plan;
 };
 
 void jit_stubs_create(struct jit_stubs *stubs, struct code_cache *cache);
@@ -142,6 +163,8 @@ void jit_flags_from_cpu(struct cpu *cpu);
 // What generated code calls.
 unsigned jit_step(struct cpu *cpu, struct block *block, unsigned index, uint64_t counter);
 unsigned jit_rest(struct cpu *cpu, struct block *block, unsigned index, uint64_t counter);
+unsigned jit_before(struct cpu *cpu, struct block *block, unsigned index, uint64_t counter);
+unsigned jit_after(struct cpu *cpu, struct block *block, unsigned index, uint64_t counter);
 
 // ---- for translate_*.c ----
 
@@ -209,6 +232,21 @@ bool emit_operand(struct translator *t, enum access access, unsigned size, bool 
                   struct operand *out);
 // opcode with ModRM.reg = reg (digit: it is no register) and the operand.
 void emit_op(struct translator *t, unsigned opcode, unsigned reg, const struct operand *operand);
+
+// Attached operations. A helper of the block may look at flags (after: of those run behind it).
+bool hooks_look_at_flags(const struct insn *insn, bool after);
+// At the start of the block: room in record buffers, merged counts.
+void hooks_emit_start(struct translator *t);
+void hooks_finish(struct translator *t);
+// The present instruction becomes native, or does not.
+void hooks_take(struct translator *t, const struct insn *insn);
+void hooks_refuse(const struct insn *insn);
+// Can the operations of this instruction be emitted, so that it may be translated natively?
+bool hooks_are_native(const struct translator *t, const struct insn *insn, bool ends);
+void hooks_emit_before(struct translator *t, const struct insn *insn);
+void hooks_emit_after(struct translator *t, const struct insn *insn);
+// Behind the checks of a memory access.
+void hooks_emit_access(struct translator *t, unsigned reg, enum access access, unsigned size);
 
 // Rows of each kind; false: use the handler.
 bool translate_integer(struct translator *t, const struct insn *insn);

@@ -102,7 +102,7 @@ unsigned flags_live_at(struct translator *t, uint32_t linear)
 {
     const struct block *block = t->block;
     const uint8_t *host;
-    if (t->single)
+    if (t->single || t->observed)
         return FLAGS_ARITH;
     if (((linear ^ block->linear) & PAGE_MASK) == 0)
         host = block->host + ((int32_t)(linear - block->linear));

@@ -18,6 +18,7 @@ static void emit_check(struct translator *t)
     check->site = x64_jcc(&t->hot, X64_E, NULL);
     check->resume = t->hot.at;
     check->insn = (uint16_t)t->index;
+    check->begun = t->plan.native;
     t->fpu = true;
 }
 

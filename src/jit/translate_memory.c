@@ -8,7 +8,7 @@ void slow_open(struct translator *t)
 {
     if (t->slow_opened)
         return;
-    t->slow[t->slow_count++] = (struct slow_path){.insn = (uint16_t)t->index};
+    t->slow[t->slow_count++] = (struct slow_path){.insn = (uint16_t)t->index, .begun = t->plan.native};
     t->slow_opened = true;
 }
 
@@ -117,6 +117,8 @@ struct x64_memory emit_lookup(struct translator *t, unsigned reg, enum access ac
     x64_rr(a, 0x85 | X64_W, SCRATCH_ADDEND, SCRATCH_ADDEND);
     slow_branch(t, X64_E);
     emit_crossing_test(t, reg, size);
+    if (UNLIKELY(t->plan.native))
+        hooks_emit_access(t, reg, access, size);
     return x64_indexed(SCRATCH_ADDEND, reg, 0, 0);
 }
 

@@ -125,9 +125,9 @@ static void emit_step_call(struct x64 *a, uintptr_t function)
     emit_call_c(a, function);
 }
 
-static void emit_step_stub(struct x64 *a)
+static void emit_step_stub(struct x64 *a, uintptr_t function)
 {
-    emit_step_call(a, (uintptr_t)jit_step);
+    emit_step_call(a, function);
     x64_rr(a, 0x85, X64_RAX, X64_RAX);
     uint8_t *leave = x64_jcc_short(a, X64_NE);
     emit_load_registers(a);
@@ -184,7 +184,11 @@ void jit_stubs_create(struct jit_stubs *stubs, struct code_cache *cache)
     stubs->enter = cache->rx;
     emit_enter(&a);
     stubs->step = a.at;
-    emit_step_stub(&a);
+    emit_step_stub(&a, (uintptr_t)jit_step);
+    stubs->before = a.at;
+    emit_step_stub(&a, (uintptr_t)jit_before);
+    stubs->after = a.at;
+    emit_step_stub(&a, (uintptr_t)jit_after);
     stubs->step_leave = a.at;
     emit_step_leave(&a, (uintptr_t)jit_step);
     stubs->rest = a.at;

@@ -97,6 +97,8 @@ struct qemu_block_payload {
     uint32_t pc;      /* linear address of the first instruction */
     uint32_t context; /* CR3 of the address space it was found in; blocks are shared between address
                          spaces */
+    uint32_t instructions; /* how many it has */
+    uint32_t length;       /* bytes */
 };
 
 /* PLUGIN_QEMU_INSTR_TRANSLATE: an instruction is about to be put into a block; calls attached

@@ -7,6 +7,8 @@ static const struct payload_field block_fields[] = {
     PAYLOAD_FIELD(struct qemu_block_payload, pc, PAYLOAD_HEX32,
                   "linear address of the first instruction"),
     PAYLOAD_FIELD(struct qemu_block_payload, context, PAYLOAD_HEX32, "CR3 it was found under"),
+    PAYLOAD_FIELD(struct qemu_block_payload, instructions, PAYLOAD_U32, "how many it has"),
+    PAYLOAD_FIELD(struct qemu_block_payload, length, PAYLOAD_U32, "bytes"),
     PAYLOAD_FIELDS_END};
 static const struct payload_type block_payload = {
     "qemu_block", 1, sizeof(struct qemu_block_payload), block_fields,

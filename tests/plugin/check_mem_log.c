@@ -19,6 +19,7 @@ static char *log_of(const char *args, size_t *size, enum executor_accel accel)
     close(mkstemp(path));
     snprintf(text, sizeof text, "file=%s,%s", path, args);
     executor_set_accel(m->executor, accel, 0, &err);
+    executor_set_threshold(m->executor, 0);
     small_load_loop(m);
     if (!plugin_host_load(m->host, "mem_log", text, &err))
         fail_msg("%s", err.text);

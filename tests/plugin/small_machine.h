@@ -128,13 +128,16 @@ static inline void small_write(struct small_machine *m, uint32_t address, const 
     physmem_write(m->mem, address, bytes, length);
 }
 
+#define SMALL_NO_LIMIT 10000u // as large as that, the limit is none: translated code does run then
+
 // Runs from eip until HLT, a kick or `limit` instructions.
 static inline void small_run(struct small_machine *m, uint32_t eip, uint64_t limit)
 {
     m->cpu->eip = eip;
     m->cpu->activity = CPU_RUNNING;
     atomic_store(&m->cpu->kicked, 0);
-    executor_run(m->executor, m->cpu->instructions + limit);
+    executor_run(m->executor,
+                 limit < SMALL_NO_LIMIT ? m->cpu->instructions + limit : UINT64_MAX);
     plugin_host_settle(m->host);
 }
 

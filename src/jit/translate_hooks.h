@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// What translate_hooks*.c share: operations that plugins attached, as host code.
+#ifndef EMU_JIT_TRANSLATE_HOOKS_H
+#define EMU_JIT_TRANSLATE_HOOKS_H
+
+#include "jit/translate.h"
+
+// What translated code knows about the data accesses of an instruction.
+enum insn_access {
+    INSN_ACCESS_NONE,
+    INSN_ACCESS_LOAD,
+    INSN_ACCESS_STORE,
+    INSN_ACCESS_MODIFY,  // a load and a store of one place
+    INSN_ACCESS_UNKNOWN, // several places, or only sometimes: its memory operations are called
+};
+enum insn_access insn_access_of(const struct insn *insn);
+
+// Where an operation stands. At an access, `reg` + offset is its address.
+struct hook_site {
+    const struct insn *insn;
+    bool access, load;
+    unsigned reg, size;
+    int32_t offset;
+};
+
+enum hook_truth { HOOK_NEVER, HOOK_ALWAYS, HOOK_TESTED };
+// What is known of a predicate at translation.
+enum hook_truth hook_predicate_truth(const struct translator *t, const struct hook_site *site,
+                                     const JitPredicate *p);
+// Of all predicates of an operation.
+enum hook_truth hook_truth(const struct translator *t, const struct hook_site *site,
+                           const struct hook *hook);
+// Can generated code reach this address without a register?
+bool hook_is_near(const struct translator *t, const void *address);
+// opcode with ModRM.reg = reg and the memory at a host address; may use SCRATCH_B.
+void hook_emit_host(struct translator *t, unsigned opcode, unsigned reg, const void *address,
+                    unsigned trailing);
+
+#endif
