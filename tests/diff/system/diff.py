@@ -267,7 +267,7 @@ def main():
         names = [n for n in peers.FEATURES if n not in o.features[1:].split(",")]
     mask = 0
     if "qemu" in o.machines:  # what QEMU 7.2 lacks: explained.tsv
-        names = [n for n in names if n not in ("VME", "PVI", "STACK_BREAK", "CR4_RESERVED", "AC", "LIMITS", "PRECISE")]
+        names = [n for n in names if n not in ("VME", "PVI", "STACK_BREAK", "CR4_RESERVED", "AC", "LIMITS", "PRECISE", "INTR")]
         mask = 0x10000
     if o.mask is not None:
         mask = int(o.mask, 16)

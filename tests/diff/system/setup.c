@@ -191,7 +191,8 @@ static void setup_gdt(struct program *p)
         limit = 0x67 + below(p, 0x40);
     put_descriptor(GDT, G_TSS_MAIN, make_descriptor(TSS_MAIN, limit, 0x89, 0));
     put_descriptor(GDT, G_LDT, make_descriptor(LDT, L_COUNT * 8 - 1, 0x82, 0));
-    put_descriptor(GDT, G_CODE16_FLAT0, make_descriptor(0, 0xffff, 0x9a, 0));
+    put_descriptor(GDT, G_CODE16_FLAT0,
+                   make_descriptor(0, 0xffff, has(p, F_PRECISE) ? 0x9a : 0x9b, 0));
     for (unsigned ring = 0; ring < 4; ring++) {
         uint32_t a = (has(p, F_PRECISE) ? below(p, 2) : 1) | ring << 5;
         // Without paging nothing stops code that runs away into memory that is not there.
