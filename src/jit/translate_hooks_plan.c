@@ -244,7 +244,7 @@ bool hooks_are_native(const struct translator *t, const struct insn *insn, bool 
     uint32_t attributes = opcode_rows[insn->row].attributes;
     enum insn_access kind = insn_access_of(insn);
     unsigned weight = 0;
-    if (t->single || t->plan.called || (attributes & ATTR_STOP) ||
+    if (t->single || t->plan.called ||
         ((attributes & ATTR_STRING) && (insn->prefixes & (INSN_REP | INSN_REPNE))) ||
         (ends && hooks->after))
         return false;
