@@ -49,6 +49,20 @@ void executor_flush(struct executor *ex);
 // True inside executor_run: guest code, or what it called, is on the stack.
 bool executor_is_running(const struct executor *ex);
 
+// Drops every block and all translated code, whose memory is filled from the start again; not from
+// inside a block.
+void executor_drop_code(struct executor *ex);
+
+// What is executed at a linear address in the CPU's present mode; valid until the executor runs or
+// drops blocks. False: there is no block.
+struct executor_view {
+    const struct block *block;
+    size_t block_size;
+    const uint8_t *code[2]; // hot and cold; NULL: not translated
+    size_t code_size[2];
+};
+bool executor_view_block(const struct executor *ex, uint32_t linear, struct executor_view *view);
+
 void executor_set_signals(struct executor *ex, const struct executor_signals *signals);
 struct helper_registry *executor_helpers(struct executor *ex);
 struct executor_stats executor_get_stats(const struct executor *ex);

@@ -74,6 +74,27 @@ void executor_drop_code(struct executor *ex)
     ex->stats.cache_flushes++;
 }
 
+bool executor_view_block(const struct executor *ex, uint32_t linear, struct executor_view *view)
+{
+    struct cpu *cpu = ex->cpu;
+    const uint8_t *host = mmu_host(&cpu->mmu, linear, MMU_EXECUTE, cpu->is_user);
+    const struct block *block = host ? block_find(ex->table, host, linear, cpu->segs[SEG_CS].base,
+                                                  block_mode(cpu_mode_bits(cpu)))
+                                     : NULL;
+    if (!block)
+        return false;
+    const struct block_code *code = &block->code;
+    *view = (struct executor_view){
+        .block = block, .block_size = sizeof *block + block->count * sizeof block->insns[0]};
+    if (code->entry) {
+        view->code[0] = code->entry_saved;
+        view->code_size[0] = (size_t)(code->hot_end - code->entry_saved);
+        view->code[1] = code->cold;
+        view->code_size[1] = (size_t)(code->cold_end - code->cold);
+    }
+    return true;
+}
+
 bool executor_translate(struct executor *ex, struct block *block)
 {
     if (LIKELY(block->code.entry != NULL))

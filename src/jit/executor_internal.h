@@ -48,9 +48,6 @@ void lockstep_run(struct executor *ex, struct block *block);
 // the last of them.
 bool executor_interpret(struct cpu *cpu, struct block *block, unsigned first, unsigned n);
 
-// Drops every block and all translated code; not from inside a block.
-void executor_drop_code(struct executor *ex);
-
 // Takes the merged counts of the instructions from number `first` on away again, or gives them back:
 // whoever looks at the counters meanwhile finds them exact.
 void executor_count(struct block *block, unsigned first, bool back);
