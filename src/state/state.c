@@ -54,6 +54,7 @@ void state_register(struct state_registry *registry, const struct state_section 
     size_t length = strlen(section->name);
     assert(length > 0 && length <= UINT8_MAX);
     assert(!registry_find(registry, section->name, length));
+    (void)length; // without assertions
     if (registry->count == registry->capacity) {
         registry->capacity = registry->capacity ? registry->capacity * 2 : 16;
         registry->sections =
