@@ -14,7 +14,7 @@ for part in kernel setup generate generate_system; do
     # shellcheck disable=SC2086
     ${CC:-gcc} $flags -c "$here/$part.c" -o "$work/$part.o"
 done
-ld -m elf_i386 -T "$here/kernel.ld" -o "$work/kernel.elf" "$work"/{stubs,kernel,setup,generate,generate_system}.o \
+ld -m elf_i386 -z noexecstack --no-warn-rwx-segments -T "$here/kernel.ld" -o "$work/kernel.elf" "$work"/{stubs,kernel,setup,generate,generate_system}.o \
     "$(${CC:-gcc} -m32 -print-libgcc-file-name)"
 objcopy -O binary "$work/kernel.elf" "$work/kernel.bin"
 nasm -f bin -DKERNEL_BIN="'$work/kernel.bin'" "$here/rom.asm" -o "$output"
