@@ -32,6 +32,7 @@ struct executor *executor_create(struct cpu *cpu, struct log *log, struct error 
     ex->table = block_table_create(cpu->mem, &cpu->mmu, block_retired, ex);
     ex->context.executor = ex;
     ex->threshold = EXECUTOR_THRESHOLD_DEFAULT;
+    ex->budget = EXECUTOR_TB_SIZE_DEFAULT;
     ex->cache = xcalloc(JUMP_CACHE_SIZE, sizeof *ex->cache);
     for (unsigned i = 0; i < JUMP_CACHE_SIZE; i++)
         ex->cache[i].addend = ADDEND_NEVER;
