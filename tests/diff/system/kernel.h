@@ -142,6 +142,8 @@ uint16_t random_code_selector(struct program *p);
 // The base that programs assume a selector's segment to have.
 uint32_t selector_base(const struct program *p, uint16_t selector);
 uint32_t random_pad(struct program *p);
+void setup_two_level(struct program *p); // setup_paging.c
+void setup_pae(struct program *p);
 
 // generate.c, generate_system.c: the program's instructions.
 void generate_program(struct program *p);

@@ -126,8 +126,13 @@ finish:
     mov es, eax
     mov fs, eax
     mov gs, eax
-    push byte 2
+    push byte 2         ; IRET, as POPF leaves VIF and VIP; no nested task: NT first
     popfd
+    push byte 2
+    push byte KCODE
+    push dword .clean
+    iretd
+.clean:
     mov eax, cr0
     mov [ctx.cr0], eax
     mov eax, 0x11
@@ -366,8 +371,14 @@ low_back:
     rep movsd
     mov dword [ctx.err], 0
     mov esp, [kernel_esp]
+    mov eax, KDATA
     push byte 2
     popfd
+    push byte 2
+    push byte KCODE
+    push dword .clean
+    iretd
+.clean:
     mov fs, eax
     mov gs, eax
     jmp finish.flat
