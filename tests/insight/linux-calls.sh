@@ -7,7 +7,7 @@ kernel=${1:-686}
 need strace python3
 guest_program calls -static -pthread
 mkdir "$work/native"
-(cd "$work/native" && ulimit -c 0 && strace -f -o "$work/native.log" ../extra/root/calls </dev/null) 2>/dev/null
+(cd "$work/native" && natively strace -f -o "$work/native.log" ../extra/root/calls) 2>/dev/null
 [ -s "$work/native.log" ] || fail "strace cannot trace here"
 make_image disk --kernel "$kernel" --extra "$work/extra" --run 'cd /root; ulimit -c 0; ./calls </dev/null; echo CALLS $?'
 watch calls "$work/disk.img" 'load_plugin syscalls_linux' "enable_syscall_log name=calls $work/guest.log"

@@ -16,6 +16,20 @@ guest_program() {
 # need PACKAGE...: tools that the native side of a comparison needs
 need() { packages_install "$@" >&2 || fail "$* cannot be installed"; }
 
+# natively COMMAND...: runs it in this directory as the guest would: no descriptor but 0, 1 and 2, which the caller may
+# have opened more of, signals at their defaults, no core file, input from /dev/null.
+natively() {
+    python3 -c '
+import resource, os, signal, subprocess, sys
+def plain():
+    os.umask(0o022)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for s in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(s, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+sys.exit(subprocess.call(sys.argv[1:], stdin=subprocess.DEVNULL, preexec_fn=plain))' "$@"
+}
+
 # watch NAME IMAGE COMMAND...: boots IMAGE with the monitor commands given before the first instruction.
 watch() {
     local name=$1 image=$2 command

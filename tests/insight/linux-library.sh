@@ -7,7 +7,7 @@
 need python3 gcc-multilib
 guest_program library -O0 -fno-builtin
 gcc -m32 -shared -fPIC -w -o "$work/shim.so" "$insight/library-shim.c" -ldl || fail "the shim does not compile"
-LD_PRELOAD=$work/shim.so "$work/extra/root/library" 9>"$work/native.log" >/dev/null || fail "the program fails natively"
+LD_PRELOAD=$work/shim.so "$work/extra/root/library" 9>"$work/native.log" >/dev/null </dev/null || fail "the program fails natively"
 mkdir -p "$work/extra/lib"
 for file in libc.so.6 ld-linux.so.2; do
     path=$(gcc -m32 -print-file-name=$file)
