@@ -28,6 +28,8 @@ struct context_set {
 
 static const char *const signals_list[] = {"contexts", NULL};
 EMU_PLUGIN_EXPORT const struct pi_info init_info = {signals_list, NULL, NULL};
+EMU_PLUGIN_EXPORT const struct plugin_option plugin_options[];
+const struct plugin_option plugin_options[] = {{NULL, NULL, NULL}};
 
 static struct {
     SignalInfo *group;

@@ -12,6 +12,8 @@ struct example1_functions {
 static const char *const signals_list[] = {"test", NULL};
 static const char *const dependencies[] = {"contexts", NULL};
 EMU_PLUGIN_EXPORT const struct pi_info init_info = {signals_list, dependencies, NULL};
+EMU_PLUGIN_EXPORT const struct plugin_option plugin_options[];
+const struct plugin_option plugin_options[] = {{NULL, NULL, NULL}};
 
 static const struct payload_field no_fields[] = {PAYLOAD_FIELDS_END};
 static const struct payload_type every_type = {

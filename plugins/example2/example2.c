@@ -9,6 +9,8 @@ struct example1_functions {
 };
 
 EMU_PLUGIN_EXPORT const struct pi_info init_info = {NULL, NULL, NULL};
+EMU_PLUGIN_EXPORT const struct plugin_option plugin_options[];
+const struct plugin_option plugin_options[] = {{NULL, NULL, NULL}};
 
 static void on_every_10000(void *data, CPUArchState *cpu)
 {

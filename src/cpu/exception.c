@@ -406,9 +406,9 @@ static bool take_intr(struct cpu *cpu)
     if (vector < 0)
         return false;
     struct qemu_interrupt_payload payload = {.vector = (uint8_t)vector};
+    emit_between(cpu, cpu->signals.interrupt, &payload);
     cpu_deliver_external(cpu,
                          (struct cpu_exception){.vector = (uint8_t)vector, .is_external = true});
-    emit_between(cpu, cpu->signals.interrupt, &payload);
     return true;
 }
 

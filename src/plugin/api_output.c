@@ -100,17 +100,47 @@ EMU_API void plugin_channel_flush(PluginChannel *channel)
         fflush(channel->file);
 }
 
+// The length of the UTF-8 character of two or more bytes at `text`, 0 when there is none.
+static size_t utf8_length(const unsigned char *text, size_t length)
+{
+    static const struct {
+        unsigned char mask, lead;
+        uint32_t first; // shorter forms exist of those below
+    } forms[] = {{0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
+    for (size_t form = 0; form < sizeof forms / sizeof forms[0]; form++) {
+        size_t bytes = form + 2;
+        if ((text[0] & forms[form].mask) != forms[form].lead || length < bytes)
+            continue;
+        uint32_t character = text[0] & (unsigned char)~forms[form].mask;
+        for (size_t i = 1; i < bytes; i++) {
+            if ((text[i] & 0xc0) != 0x80)
+                return 0;
+            character = character << 6 | (text[i] & 0x3f);
+        }
+        bool is_surrogate = character >= 0xd800 && character <= 0xdfff;
+        return character >= forms[form].first && character <= 0x10ffff && !is_surrogate ? bytes : 0;
+    }
+    return 0;
+}
+
 static void json_string(FILE *out, const char *text, size_t length)
 {
+    const unsigned char *at = (const unsigned char *)text, *end = at + length;
     fputc('"', out);
-    for (size_t i = 0; i < length; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (c == '"' || c == '\\')
-            fprintf(out, "\\%c", c);
-        else if (c < 0x20 || c >= 0x7f) // bytes stand for the characters of the same number
-            fprintf(out, "\\u%04x", c);
+    while (at < end) {
+        size_t bytes = utf8_length(at, (size_t)(end - at));
+        if (bytes) {
+            fwrite(at, 1, bytes, out);
+            at += bytes;
+            continue;
+        }
+        if (*at == '"' || *at == '\\')
+            fprintf(out, "\\%c", *at);
+        else if (*at < 0x20 || *at >= 0x7f) // a byte outside UTF-8 is the character of its number
+            fprintf(out, "\\u%04x", *at);
         else
-            fputc(c, out);
+            fputc(*at, out);
+        at++;
     }
     fputc('"', out);
 }

@@ -128,7 +128,8 @@ struct qemu_fault_payload {
     uint32_t vector;
 };
 
-/* PLUGIN_QEMU_INTERRUPT: a hardware interrupt was taken. */
+/* PLUGIN_QEMU_INTERRUPT: a hardware interrupt was taken and is about to be delivered: registers
+ * and privilege level are those of the interrupted code. */
 struct qemu_interrupt_payload {
     uint32_t vector;
 };
@@ -604,7 +605,9 @@ EMU_API PluginChannel *plugin_channel_open(const char *target);
 EMU_API void plugin_channel_printf(PluginChannel *channel, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 EMU_API void plugin_channel_write(PluginChannel *channel, const void *data, size_t size);
-/* One JSON object on one line: "event", then the fields that the type describes. */
+/* One JSON object on one line: "event", then the fields that the type describes. Strings are UTF-8;
+ * a byte that is not part of such a character becomes the character of its number (\u0080 to
+ * \u00ff). */
 EMU_API void plugin_channel_json(PluginChannel *channel, const char *event,
                                  const struct payload_type *type, const void *data);
 EMU_API void plugin_channel_flush(PluginChannel *channel);

@@ -57,7 +57,7 @@ static const struct payload_field interrupt_fields[] = {
     PAYLOAD_FIELDS_END};
 static const struct payload_type interrupt_payload = {
     "qemu_interrupt", 1, sizeof(struct qemu_interrupt_payload), interrupt_fields,
-    "A hardware interrupt was taken."};
+    "A hardware interrupt was taken and is about to be delivered."};
 
 static const struct payload_field tlb_fields[] = {
     PAYLOAD_FIELD(struct qemu_tlb_payload, vaddr, PAYLOAD_HEX32, "linear address of the page"),

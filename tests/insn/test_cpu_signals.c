@@ -119,7 +119,7 @@ static void test_signals(void **state)
     vm->intr_vector = 0x33;
     cpu_set_intr(cpu, true);
     assert_true(cpu_take_pending(cpu));
-    assert_string_equal(seen.order, "EHI");
+    assert_string_equal(seen.order, "IEH");
     assert_int_equal(seen.interrupt.vector, 0x33);
 
     seen.count = 0;

@@ -76,6 +76,29 @@ static void emit_tick(struct small_machine *m, uint32_t value)
     signal_emit(signal_resolve(g, "TICK", NULL), &tick, m->cpu);
 }
 
+static void test_json(void **state)
+{
+    struct small_machine *m = *state;
+    char path[] = "/tmp/emu-json-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    char *args = xasprintf("file=%s", path);
+    load(m, "json_writer", args);
+    struct error err;
+    assert_true(plugin_host_unload(m->host, "json_writer", &err));
+    char text[2048] = "";
+    assert_true(read(fd, text, sizeof text - 1) > 0);
+    assert_string_equal(text,
+                        "{\"event\":\"said\",\"text\":\"a \\\"b\\\" \\\\ \\u000a\"}\n"
+                        "{\"event\":\"said\",\"text\":\"\xc3\xa9 \xe2\x82\xac \xf0\x9f\x99\x82\"}\n"
+                        "{\"event\":\"said\",\"text\":\"\\u00e9 \\u00c0\\u0080 "
+                        "\\u00ed\\u00a0\\u0080 \\u00e2\\u0082\"}\n"
+                        "{\"event\":\"said\",\"text\":null}\n");
+    close(fd);
+    unlink(path);
+    free(args);
+}
+
 static void test_refusals(void **state)
 {
     struct small_machine *m = *state;
@@ -96,6 +119,7 @@ static void test_refusals(void **state)
     refuse(m, "refuses", NULL, "plugin 'refuses': the weather is bad");
     refuse(m, "provider", "nonsense", "'nonsense' is no argument of a plugin; write key=value");
     refuse(m, "crasher", "at=exit,color=red", "has no argument 'color'; it takes at, how");
+    refuse(m, "contexts", "color=red", "has no argument 'color'; it takes none");
     refuse(m, MODULE_DIR, NULL, "damaged");
 }
 
@@ -523,6 +547,12 @@ static void run_test_two_machines(void **state)
     with_machine(test_two_machines);
 }
 
+static void run_test_json(void **state)
+{
+    (void)state;
+    with_machine(test_json);
+}
+
 static void run_test_describe(void **state)
 {
     with_machine(test_describe);
@@ -552,6 +582,7 @@ int main(void)
         cmocka_unit_test(run_test_examples),
         cmocka_unit_test(run_test_two_machines),
         cmocka_unit_test(run_test_describe),
+        cmocka_unit_test(run_test_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

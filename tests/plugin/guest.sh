@@ -59,12 +59,13 @@ expect report 'own_heard 42' 'own_order 211' 'at_before 852' 'at_after 748' 'at_
     'user_twice 1704' 'kernel 0' 'executed 852' 'from_fifth 847' "last_target $((0x0b0002ce))" 'last_size 4' 'eight 1' \
     "eight_address $((0x0c000000))" 'records 8' 'flushes 2' 'mem_op_loads 88' 'mem_op_stores 8' 'int80 100' \
     'page_faults 1' 'insn_exceptions 1' 'page_dirs_out_of_order 0' 'page_dirs_once 1' 'paused 1' 'stopped 1' \
-    'resets 1' 'skips 1' 'raises 1' 'stops 1' 'ticks 5' 'user_interrupts 0' 'st0_low 560513589' 'st0_exponent 16384' \
+    'resets 1' 'skips 1' 'raises 1' 'stops 1' 'ticks 5' 'st0_low 560513589' 'st0_exponent 16384' \
     "mm2_low $((0x12345678))" "xmm5_0 $((0x09060300))" 'disassembled 3' 'wrong 0' 'add eax, 0x64'
 value() { sed -n "s/^$2 //p" "$work/jit/$1"; }
-for name in interrupts tlb page_dirs at_branch; do
+for name in interrupts user_interrupts tlb page_dirs at_branch; do
     [ "$(value report $name)" -gt 0 ] || fail "no $name were seen"
 done
+[ "$(value report user_interrupts)" = "$(value report interrupts_at_user)" ] || fail "the filter by privilege level is wrong"
 expect json '{"event":"found","name":"int80","value":100,"sign":-1}'
 expect shared 'different 0' 'wrong 0'
 [ "$(value shared filtered)" -gt 1000000 ] || fail "the chosen process did not run"

@@ -33,7 +33,7 @@ static struct {
     uint64_t access_calls[JIT_PLACES], access_sum[JIT_PLACES];
     uint64_t mem_loads, mem_stores, mem_sum;
     uint64_t int80, faults, fault_sum, handlers, page_faults, insn_exceptions;
-    uint64_t interrupts, user_interrupts, tlb, page_dirs, order_wrong, once;
+    uint64_t interrupts, interrupts_at_user, user_interrupts, tlb, page_dirs, order_wrong, once;
     uint64_t translated, block_signals;
     uint64_t paused, stopped, resets, skips, raises, stops;
     uint64_t ticks, tick_at[5];
@@ -124,11 +124,10 @@ static void on_fault(void *data, CPUArchState *cpu)
 static void on_interrupt(void *data, CPUArchState *cpu)
 {
     const struct qemu_interrupt_payload *interrupt = data;
-    (void)cpu;
     found.interrupts += interrupt->vector >= 0x20;
+    found.interrupts_at_user += (cpu_get_register(cpu, EMU_CS) & 3) == 3;
 }
 
-// It is emitted when the interrupt was taken: the CPU is at the kernel's level then.
 static void on_user_interrupt(void *data, CPUArchState *cpu)
 {
     (void)data;
@@ -533,6 +532,7 @@ static void write_report(void)
         {"page_faults", found.page_faults},
         {"insn_exceptions", found.insn_exceptions},
         {"interrupts", found.interrupts},
+        {"interrupts_at_user", found.interrupts_at_user},
         {"user_interrupts", found.user_interrupts},
         {"tlb", found.tlb},
         {"page_dirs", found.page_dirs},
