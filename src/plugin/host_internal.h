@@ -54,11 +54,16 @@ bool host_system_fits(const struct plugin_host *host, const struct pi_info *info
 void host_print(struct plugin_host *host, const char *fmt, ...) PRINTF_LIKE(2, 3);
 // Records that `plugin` uses `provider`: it is stopped before the provider is.
 void plugin_add_need(struct plugin *plugin, struct plugin *provider);
+// plugin_host_settle has something to do.
+void host_want_work(struct plugin_host *host);
+// Takes everything of a plugin out of use; nothing of it is called any more.
+void plugin_disconnect(struct plugin *plugin);
+// lifecycle.c
 struct plugin *host_load(struct plugin_host *host, const char *name, const char *args,
                          struct error *err);
 void host_unload(struct plugin_host *host, struct plugin *plugin);
-// Calls fn(arg) in the plugin's name. After a crash the plugin is reported and taken out of use.
-// False when it crashed.
+// host.c: calls fn(arg) in the plugin's name. After a crash the plugin is reported and taken out of
+// use. False when it crashed.
 bool host_call(struct plugin *plugin, void (*fn)(void *arg), void *arg);
 
 // loader.c
