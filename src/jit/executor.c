@@ -53,6 +53,7 @@ void executor_destroy(struct executor *ex)
     helper_registry_clear(&ex->helpers);
     code_cache_destroy(&ex->code);
     lockstep_destroy(ex->lockstep);
+    perf_log_destroy(ex->perf);
     free(ex->cache);
     free(ex);
 }

@@ -38,6 +38,9 @@ bool executor_set_accel(struct executor *ex, enum executor_accel accel, size_t t
 #define EXECUTOR_THRESHOLD_DEFAULT 4u
 void executor_set_threshold(struct executor *ex, unsigned runs);
 
+// Names each translated block for Linux perf, in a map file, a jitdump file, or both: perf_log.h.
+bool executor_set_perf(struct executor *ex, bool map, bool dump, struct error *err);
+
 // Runs until cpu_kick, a halt or shutdown, or until cpu->instructions reaches `target`; then
 // returns to the machine.
 void executor_run(struct executor *ex, uint64_t target);

@@ -44,6 +44,28 @@ void executor_set_threshold(struct executor *ex, unsigned runs)
     ex->threshold = runs;
 }
 
+bool executor_set_perf(struct executor *ex, bool map, bool dump, struct error *err)
+{
+    perf_log_destroy(ex->perf);
+    ex->perf = perf_log_create(map, dump, err);
+    if (ex->perf && ex->code.rw)
+        perf_log_code(ex->perf, ex->code.rx, ex->code.fixed, "emu stubs");
+    return ex->perf != NULL;
+}
+
+static void name_code(struct executor *ex, const struct block *block)
+{
+    const struct block_code *code = &block->code;
+    const char *who = block->mode & CPU_MODE_USER ? "user" : "kernel";
+    char name[64];
+    snprintf(name, sizeof name, "guest %s %08x", who, block->linear);
+    perf_log_code(ex->perf, code_cache_executable(&ex->code, code->entry_saved),
+                  (size_t)(code->hot_end - code->entry_saved), name);
+    snprintf(name, sizeof name, "guest %s %08x exits", who, block->linear);
+    perf_log_code(ex->perf, code_cache_executable(&ex->code, code->cold),
+                  (size_t)(code->cold_end - code->cold), name);
+}
+
 static void log_range(struct executor *ex, const char *title, const uint8_t *from,
                       const uint8_t *to)
 {
@@ -123,6 +145,8 @@ bool executor_translate(struct executor *ex, struct block *block)
         e->code = code_cache_executable(&ex->code, block->code.entry_saved);
     if (log_enabled(ex->log, LOG_OUT_ASM))
         executor_log_code(ex, block);
+    if (UNLIKELY(ex->perf != NULL))
+        name_code(ex, block);
     return true;
 }
 

@@ -5,6 +5,7 @@
 
 #include "jit/builder.h"
 #include "jit/executor.h"
+#include "jit/perf_log.h"
 #include "jit/translate.h"
 
 struct executor {
@@ -30,6 +31,7 @@ struct executor {
     struct block_exit *link; // the exit that was left by, to be linked to the block that follows
     uint64_t link_drops;     // generation of the table at that time
     struct lockstep *lockstep;
+    struct perf_log *perf; // NULL: nobody wants names
     bool look; // after a handler: pending events may have changed
 };
 

@@ -268,6 +268,11 @@ static bool choose_accel(struct machine *m, struct error *err)
     }
     if (c->accel == ACCEL_AUTO)
         c->accel = ACCEL_JIT;
+    if ((c->perfmap || c->jitdump) &&
+        !executor_set_perf(m->executor, c->perfmap, c->jitdump, err))
+        return error_prefix(err, c->perfmap && c->jitdump ? "-perfmap, -jitdump"
+                                 : c->perfmap             ? "-perfmap"
+                                                          : "-jitdump");
     return true;
 }
 

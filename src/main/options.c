@@ -231,6 +231,18 @@ static bool option_log_file(struct options *o, const char *value, struct error *
     return true;
 }
 
+static bool option_perfmap(struct options *o, const char *value, struct error *err)
+{
+    o->config.perfmap = true;
+    return true;
+}
+
+static bool option_jitdump(struct options *o, const char *value, struct error *err)
+{
+    o->config.jitdump = true;
+    return true;
+}
+
 static bool option_version(struct options *o, const char *value, struct error *err)
 {
     fprintf(o->out, "emu version %s\n", EMU_VERSION);
@@ -288,6 +300,9 @@ static const struct option_row rows[] = {
      "guest system: Linux, WinXP, Win7, Win8, Win8.1"},
     {"d", NULL, "CATEGORIES", option_log, "log these; -d help lists them"},
     {"D", NULL, "FILE", option_log_file, "log to FILE"},
+    {"perfmap", NULL, NULL, option_perfmap,
+     "name translated code for Linux perf in /tmp/perf-PID.map"},
+    {"jitdump", NULL, NULL, option_jitdump, "... in ./jit-PID.dump, with the code, for perf inject"},
     {"name", NULL, "NAME", option_name, "name of the machine"},
     {"version", NULL, NULL, option_version, "print the version"},
     {"help", "h", NULL, option_help, "print this"},

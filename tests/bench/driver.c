@@ -188,7 +188,8 @@ static const char *after_word(const char *line, const char *word)
     return at != NULL && (at[length] == ' ' || at[length] == '\0') ? at + length : NULL;
 }
 
-// Sums the resident memory, all of it and what is beside mappings as large as the guest's memory.
+// Sums the resident memory, all of it and what is beside mappings as large as the guest's memory. A page that is mapped
+// twice counts once (proportional set size).
 static void record_memory(struct driver *d, struct contestant *c)
 {
     char path[64], line[512];
@@ -200,7 +201,7 @@ static void record_memory(struct driver *d, struct contestant *c)
     while (fgets(line, sizeof line, f) != NULL) {
         if (sscanf(line, "%lx-%lx ", &first, &last) == 2)
             size = (last - first) >> 20;
-        else if (sscanf(line, "Rss: %lu kB", &kib) == 1) {
+        else if (sscanf(line, "Pss: %lu kB", &kib) == 1) {
             resident += kib;
             if (size < d->memory * 9ul / 10 || size > d->memory * 3ul / 2)
                 beside += kib;
