@@ -232,7 +232,7 @@ void cpu_raise_nmi(struct cpu *cpu)
 static bool must_trace(const struct cpu *cpu)
 {
     bool alignment = (cpu->cr0 & CR0_AM) && (cpu->eflags & FLAG_AC);
-    return cpu->mem_hooked || cpu->hook.observe || alignment || (cpu->debug_armed && debug_watches_data(cpu));
+    return cpu->mem_hooked || alignment || (cpu->debug_armed && debug_watches_data(cpu));
 }
 
 void cpu_update_mode(struct cpu *cpu)

@@ -189,7 +189,6 @@ typedef void cpu_observer(struct cpu *cpu, bool is_store, bool done, uint32_t li
 struct cpu_hook_state {
     cpu_observer *observe; // NULL: nobody; set by mem_observe_begin
     uintptr_t *tlb[2][2];  // the data tables while they are hidden from the accessors
-    bool traced;           // mmu.trace_all before
     const struct insn *insn;
     const void *helper; // src/jit's: the one that runs
     uint8_t phase;    // enum cpu_hook_phase

@@ -17,6 +17,13 @@ static struct mem_place mem_locate(struct cpu *cpu, uint32_t linear, enum mmu_ac
 {
     struct mem_place place = {0};
     struct mmu_result result = {0};
+    if (cpu->hook.observe) {
+        uintptr_t addend = cpu->hook.tlb[user][access][linear >> PAGE_SHIFT];
+        if (addend) {
+            place.host = (uint8_t *)(addend + linear);
+            return place;
+        }
+    }
     if (!mmu_fill(&cpu->mmu, linear, access, user, &place.host, &result))
         cpu_raise_page_fault(cpu, linear, result.error_code);
     place.physical = result.physical;
@@ -62,7 +69,7 @@ static void mem_check_alignment(struct cpu *cpu, uint32_t linear, unsigned size,
 }
 
 // The data tables that the accessors look at are exchanged for empty ones; fills and flushes go on
-// in the real ones, which the MMU reaches by itself.
+// in the real ones, which the MMU reaches by itself, and where mem_locate looks.
 void mem_observe_begin(struct cpu *cpu, cpu_observer *observe)
 {
     struct cpu_hook_state *hook = &cpu->hook;
@@ -72,8 +79,6 @@ void mem_observe_begin(struct cpu *cpu, cpu_observer *observe)
             cpu->mmu.tlb[user][access] = mmu_empty_table(&cpu->mmu);
         }
     }
-    hook->traced = cpu->mmu.trace_all;
-    cpu->mmu.trace_all = true;
     hook->observe = observe;
 }
 
@@ -86,8 +91,6 @@ void mem_observe_end(struct cpu *cpu)
     for (unsigned user = 0; user < 2; user++)
         for (unsigned access = MMU_READ; access <= MMU_WRITE; access++)
             cpu->mmu.tlb[user][access] = hook->tlb[user][access];
-    cpu->mmu.trace_all = hook->traced;
-    cpu_update_mode(cpu);
 }
 
 static inline void mem_observe(struct cpu *cpu, bool is_store, bool done, uint32_t linear,
