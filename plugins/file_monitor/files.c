@@ -131,12 +131,15 @@ static bool try_task(void *opaque, const struct process_info *info)
 
 bool files_ready(struct file_layout *l)
 {
+    enum { SHARE = 8 };
     if (l->dentry)
         return true;
-    if (!l->processes->ready() || (!l->files && !find_files(l)))
+    if (!l->processes->ready() || !pace_begin(&l->search))
         return false;
-    l->processes->for_each(false, try_task, l);
+    if (l->files || find_files(l))
+        l->processes->for_each(false, try_task, l);
     l->pos_candidates = ~0ull;
+    pace_end(&l->search, SHARE);
     return l->dentry != 0;
 }
 

@@ -4,9 +4,11 @@
 #define FILES_H
 
 #include "../processes/processes.h"
+#include "common/pace.h"
 
 struct file_layout {
     const struct processes_functions *processes;
+    struct pace search;
     uint32_t files;  /* in task_struct, 0: not found yet */
     uint32_t fdt;    /* in files_struct */
     uint32_t dentry; /* in struct file, 0: not found yet; the mount lies before, the inode behind */

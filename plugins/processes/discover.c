@@ -32,6 +32,14 @@ uint32_t kernel_read32(const struct kernel_layout *k, uint32_t vaddr)
     return kernel_read(k, vaddr, &value, sizeof value) ? value : 0;
 }
 
+bool kernel_alive(const struct kernel_layout *k)
+{
+    char comm[COMM_SIZE];
+    uint32_t list = k->init_comm + (uint32_t)k->tasks;
+    return kernel_read(k, k->init_comm, comm, sizeof comm) && memcmp(comm, "swapper", 7) == 0 &&
+           kernel_read32(k, list) != list;
+}
+
 bool kernel_comm_valid(const char comm[16])
 {
     size_t n = 0;
@@ -90,25 +98,35 @@ static bool try_swapper(struct kernel_layout *k, uint32_t physical)
     return best > 2;
 }
 
-static bool find_swapper(struct kernel_layout *k, CPUArchState *cpu)
+// Notes where in memory the name of an idle task may lie: static data of the kernel, so that it is
+// there from the start and stays.
+static void find_candidates(struct kernel_layout *k, CPUArchState *cpu)
 {
     static const char name[] = "swapper";
     unsigned char *chunk = malloc(SCAN_CHUNK + COMM_SIZE);
-    bool found = false;
-    for (uint32_t at = SCAN_FIRST; chunk && !found && at < TEXT_LAST; at += SCAN_CHUNK) {
+    k->candidate_count = 0;
+    for (uint32_t at = SCAN_FIRST; chunk && at < TEXT_LAST; at += SCAN_CHUNK) {
         if (!cpu_read_physical(cpu, at, chunk, SCAN_CHUNK))
             break;
         memset(chunk + SCAN_CHUNK, 1, COMM_SIZE);
         const unsigned char *p = chunk;
-        while (!found && (p = memmem(p, (size_t)(chunk + SCAN_CHUNK - p), name, 7)) != NULL) {
+        while ((p = memmem(p, (size_t)(chunk + SCAN_CHUNK - p), name, 7)) != NULL) {
             size_t offset = (size_t)(p - chunk);
-            if (offset % 4 == 0 && (p[7] == 0 || memcmp(p + 7, "/0", 3) == 0))
-                found = try_swapper(k, at + (uint32_t)offset);
+            if (offset % 4 == 0 && (p[7] == 0 || memcmp(p + 7, "/0", 3) == 0) &&
+                k->candidate_count < MAX_CANDIDATES)
+                k->candidates[k->candidate_count++] = at + (uint32_t)offset;
             p++;
         }
     }
     free(chunk);
-    return found;
+}
+
+static bool find_swapper(struct kernel_layout *k)
+{
+    for (unsigned i = 0; i < k->candidate_count; i++)
+        if (try_swapper(k, k->candidates[i]))
+            return true;
+    return false;
 }
 
 // ---- Fields, from what they hold in all tasks
@@ -224,32 +242,32 @@ static bool find_mm(struct kernel_layout *k, const struct task_set *set)
 
 // ---- mm->pgd
 
-// With page-table isolation the user's half of the pair is the next page.
-static bool same_directory(uint32_t cr3, uint32_t pgd)
+// Each address space maps the kernel, whichever is loaded: that of a task that is gone, maybe, which
+// the idle task keeps until another one runs.
+static bool is_pgd(const struct kernel_layout *k, const struct task_set *set, uint32_t offset)
 {
-    return (cr3 & ~0x1Fu) == pgd || (cr3 & ~0x101Fu) == pgd;
-}
-
-static bool is_pgd(const struct kernel_layout *k, const struct task_set *set, uint32_t offset,
-                   uint32_t cr3)
-{
-    bool loaded = false;
+    char here[COMM_SIZE], there[COMM_SIZE];
+    bool any = false;
+    if (!kernel_read(k, k->init_comm, here, sizeof here))
+        return false;
     for (unsigned i = 0; i < set->count; i++) {
         uint32_t mm = field(set, i, k->mm);
         if (!mm)
             continue;
         uint32_t pgd = kernel_read32(k, mm + offset);
-        if (pgd <= k->page_offset || (pgd & 0x1F))
+        if (pgd <= k->page_offset || (pgd & 0x1F) ||
+            context_read(pgd - k->page_offset, k->init_comm, there, sizeof there) < sizeof there ||
+            memcmp(here, there, sizeof here) != 0)
             return false;
-        loaded |= same_directory(cr3, pgd - k->page_offset);
+        any = true;
     }
-    return loaded;
+    return any;
 }
 
-static bool find_pgd(struct kernel_layout *k, const struct task_set *set, uint32_t cr3)
+static bool find_pgd(struct kernel_layout *k, const struct task_set *set)
 {
     for (uint32_t offset = 0; offset < MM_SPAN; offset += 4)
-        if (is_pgd(k, set, offset, cr3)) {
+        if (is_pgd(k, set, offset)) {
             k->pgd = offset;
             return true;
         }
@@ -417,19 +435,17 @@ bool kernel_discover(struct kernel_layout *k, CPUArchState *cpu, bool scan)
     if (!(cpu_get_register(cpu, EMU_CR0) & 0x80000000))
         return false;
     // What was found while the kernel was still starting may be a list of something else.
+    struct kernel_layout fresh = {.candidate_count = k->candidate_count};
+    memcpy(fresh.candidates, k->candidates, sizeof fresh.candidates);
+    *k = fresh;
     if (scan)
-        *k = (struct kernel_layout){0};
-    if (!k->init_comm && !(scan && find_swapper(k, cpu)))
+        find_candidates(k, cpu);
+    if (!find_swapper(k))
         return false;
     uint32_t *comms = calloc(MAX_TASKS, sizeof *comms);
     struct task_set set = {k, comms, comms ? walk_tasks(k, k->init_comm, k->tasks, comms) : 0};
-    if (set.count < 3)
-        *k = (struct kernel_layout){0};
-    else {
-        k->tasks_known = k->tasks_known || find_fields(k, &set);
-        k->ready = k->tasks_known && find_mm(k, &set) &&
-                   find_pgd(k, &set, cpu_get_register(cpu, EMU_CR3)) && find_current(k, cpu);
-    }
+    k->ready = set.count >= 3 && find_fields(k, &set) && find_mm(k, &set) && find_pgd(k, &set) &&
+               find_current(k, cpu);
     free(comms);
     return k->ready;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/pace.h"
 #include "internal.h"
 
 static const struct payload_field process_fields[] = {
@@ -31,7 +32,7 @@ const struct plugin_option plugin_options[] = {
     {"log", "FILE", "print start, exec and exit of tasks there; - is the monitor"},
     {NULL, NULL, NULL}};
 
-enum { BUCKETS = 1024, SCAN_INTERVAL = 50 * 1000 * 1000 };
+enum { BUCKETS = 1024, TRY_SHARE = 8, SCAN_SHARE = 16 };
 
 struct known_task {
     struct known_task *next;
@@ -52,8 +53,7 @@ static struct {
     struct known_task *buckets[BUCKETS];
     struct known_task *running;  // whom the kernel last switched to
     struct known_task *execing;  // has a new address space, its program did not run yet
-    int64_t next_scan;
-    uint32_t user_mm; // of `running`, as last seen
+    struct pace try, scan;
 } ps;
 
 // ---- Reading tasks
@@ -188,6 +188,8 @@ static struct known_task *add_task(const struct process_info *info)
     return t;
 }
 
+static void on_user_page(void *data, CPUArchState *cpu);
+
 static void forget_all(void)
 {
     for (unsigned i = 0; i < BUCKETS; i++) {
@@ -198,6 +200,8 @@ static void forget_all(void)
         }
         ps.buckets[i] = NULL;
     }
+    if (ps.execing)
+        plugin_del_subscriber(on_user_page, "qemu", "PLUGIN_QEMU_TLB_SET_PAGE");
     ps.running = ps.execing = NULL;
 }
 
@@ -340,14 +344,33 @@ static void attach(CPUArchState *cpu)
         emit(EVENT_EXEC, &info, 0, 0, cpu);
 }
 
+static void try_discover(CPUArchState *cpu)
+{
+    if (!(cpu_get_register(cpu, EMU_CR0) & 0x80000000) || !pace_begin(&ps.try))
+        return;
+    bool scan = pace_begin(&ps.scan);
+    bool found = (scan || ps.k.candidate_count > 0) && kernel_discover(&ps.k, cpu, scan);
+    if (scan)
+        pace_end(&ps.scan, SCAN_SHARE);
+    pace_end(&ps.try, TRY_SHARE);
+    if (found)
+        attach(cpu);
+}
+
+// The guest was reset, and another kernel starts: its idle task is alone.
+static void start_over(void)
+{
+    forget_all();
+    ps.k = (struct kernel_layout){0};
+    plugin_del_subscriber(on_translate, "qemu", "PLUGIN_QEMU_INSTR_TRANSLATE");
+}
+
 static void on_page_dir(void *data, CPUArchState *cpu)
 {
+    if (ps.k.ready && !kernel_alive(&ps.k))
+        start_over();
     if (!ps.k.ready) {
-        bool scan = machine_clock_now() >= ps.next_scan;
-        if (scan)
-            ps.next_scan = machine_clock_now() + SCAN_INTERVAL;
-        if (kernel_discover(&ps.k, cpu, scan))
-            attach(cpu);
+        try_discover(cpu);
         return;
     }
     uint32_t task = current_task();
