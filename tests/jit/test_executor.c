@@ -135,6 +135,18 @@ static void test_exact_count(void **state)
     }
 }
 
+// The carry alone survives the push of a segment register.
+static void test_push_segment(void **state)
+{
+    struct fixture f = make(EXECUTOR_JIT);
+    VM_BYTES(f.vm, VM_CODE, 0xf9, 0x1e, 0xb8, 0, 0, 0, 0, 0x83, 0xd0, 0x00, 0xf4); // stc; push ds;
+    f.vm->cpu->regs[REG_ESP] = VM_STACK0; // mov eax, 0; adc eax, 0; hlt
+    run(&f);
+    assert_int_equal(f.vm->cpu->regs[REG_EAX], 1);
+    assert_int_equal(vm_get32(f.vm, VM_STACK0 - 4), SEL_DATA0);
+    drop(&f);
+}
+
 static void test_lockstep(void **state)
 {
     struct fixture f = make(EXECUTOR_LOCKSTEP);
@@ -156,6 +168,7 @@ int main(void)
         cmocka_unit_test(test_kick),          cmocka_unit_test(test_changing_code),
         cmocka_unit_test(test_remapped_page), cmocka_unit_test(test_endless_count),
         cmocka_unit_test(test_exact_count),   cmocka_unit_test(test_lockstep),
+        cmocka_unit_test(test_push_segment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

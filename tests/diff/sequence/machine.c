@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: MIT
+// A machine that runs programs: CPU, memory, one device with ports and registers in memory, and an
+// executor.
+#include <stdlib.h>
+
+#include "sequence.h"
+
+#include "cpu/segments.h"
+
+struct machine {
+    struct log log;
+    struct clock *clock;
+    struct physmem *mem;
+    struct portio *ports;
+    struct cpu *cpu;
+    struct executor *ex;
+    uint8_t *ram;
+    uint64_t device; // all accesses so far
+    uint32_t dma;    // where the next transfer goes
+};
+
+// What a device answers depends on all accesses before, so that none may be left out, added or
+// moved.
+static uint32_t device_access(struct machine *m, unsigned kind, uint32_t offset, uint32_t value,
+                              unsigned size)
+{
+    uint32_t mask = size == 4 ? UINT32_MAX : (1u << 8 * size) - 1;
+    uint64_t access = (uint64_t)kind << 60 | (uint64_t)size << 48 | (uint64_t)offset << 32;
+    m->device = (m->device ^ access ^ (value & mask)) * UINT64_C(0x9e3779b97f4a7c15);
+    m->device ^= m->device >> 29;
+    return (uint32_t)(m->device >> 20) & mask;
+}
+
+static uint32_t mmio_read(void *self, uint32_t offset, unsigned size)
+{
+    return device_access(self, 1, offset, 0, size);
+}
+
+// Frames of exceptions that are pushed to it hold flags that nobody was going to read.
+static void mmio_write(void *self, uint32_t offset, uint32_t value, unsigned size)
+{
+    const struct machine *m = self;
+    device_access(self, 2, offset, m->cpu->ext ? 0 : value, size);
+}
+
+static uint32_t port_read(void *self, uint32_t offset, unsigned size)
+{
+    struct machine *m = self;
+    if (offset == PORT_INTR - PORT_BASE)
+        cpu_set_intr(m->cpu, true);
+    return device_access(m, 3, offset, 0, size);
+}
+
+static void port_write(void *self, uint32_t offset, uint32_t value, unsigned size)
+{
+    struct machine *m = self;
+    device_access(m, 4, offset, value, size);
+    uint8_t byte = (uint8_t)value;
+    if (offset == PORT_DMA - PORT_BASE && m->dma)
+        physmem_write(m->mem, m->dma, &byte, 1);
+    if (offset == PORT_INTR - PORT_BASE)
+        cpu_set_intr(m->cpu, true);
+}
+
+static int acknowledge(void *self)
+{
+    struct machine *m = self;
+    cpu_set_intr(m->cpu, false);
+    return VECTOR_DEVICE;
+}
+
+static void fail_with(const char *what)
+{
+    fprintf(stderr, "sequence: %s\n", what);
+    exit(3);
+}
+
+struct machine *machine_create(bool counting, size_t cache)
+{
+    static const struct port_ops port_ops = {port_read, port_write, .max_size = 4};
+    static const struct mmio_ops mmio_ops = {mmio_read, mmio_write, .max_size = 4};
+    struct machine *m = xcalloc(1, sizeof *m);
+    struct error err;
+    log_init(&m->log);
+    m->clock = clock_create();
+    m->mem = physmem_create(&m->log);
+    m->ram = physmem_alloc_ram(m->mem, FRAMES * PAGE_SIZE, &err);
+    physmem_add_host(m->mem, "ram", 0, FRAMES * PAGE_SIZE, 0, m->ram, m->ram);
+    physmem_add_host(m->mem, "rom", ROM_PHYSICAL, PAGE_SIZE, 0, m->ram + FRAME_OTHER * PAGE_SIZE,
+                     NULL);
+    physmem_add_mmio(m->mem, "device", MMIO_PHYSICAL, PAGE_SIZE, 0, &mmio_ops, m);
+    m->ports = portio_create(&m->log);
+    portio_add(m->ports, "device", PORT_BASE, 0x40, &port_ops, m);
+    struct cpu_board board = {.self = m, .acknowledge = acknowledge};
+    m->cpu =
+        cpu_create(CPU_MODEL_PENTIUM4, m->mem, m->ports, m->clock, &m->log, &board, NULL, &err);
+    if (!m->cpu)
+        fail_with(err.text);
+    if (counting)
+        clock_set_icount(m->clock, &m->cpu->instructions, 0);
+    m->ex = executor_create(m->cpu, &m->log, &err);
+    if (!m->ex || (cache && !executor_set_accel(m->ex, EXECUTOR_JIT, cache, &err)))
+        fail_with(err.text);
+    return m;
+}
+
+void machine_destroy(struct machine *m)
+{
+    executor_destroy(m->ex);
+    cpu_destroy(m->cpu);
+    portio_destroy(m->ports);
+    physmem_destroy(m->mem);
+    clock_destroy(m->clock);
+    free(m);
+}
+
+static void load_segment(struct machine *m, enum segment_index index, uint16_t selector)
+{
+    uint32_t at = FRAME_GDT * PAGE_SIZE + (selector & 0xfff8u);
+    struct descriptor d = {.low = load_le32(m->ram + at), .high = load_le32(m->ram + at + 4)};
+    segment_from_descriptor(&m->cpu->segs[index], selector, &d);
+}
+
+static void enter_program(struct machine *m, const struct program *p, const struct image *image)
+{
+    struct cpu *cpu = m->cpu;
+    bool user = p->cpl == 3;
+    cpu->gdtr = (struct descriptor_table){.base = GDT, .limit = GDT_LIMIT};
+    cpu->idtr = (struct descriptor_table){.base = IDT, .limit = 0x7ff};
+    cpu->tr = (struct segment){.base = TSS,
+                               .limit = 0x67,
+                               .attributes = DESC_P | DESC_TSS32_BUSY << 8,
+                               .selector = SEL_TSS};
+    cpu->ldtr = (struct segment){.attributes = 0};
+    cpu->cr0 = CR0_PE | CR0_ET | CR0_NE | CR0_PG | (p->wp ? CR0_WP : 0) | (p->am ? CR0_AM : 0);
+    cpu->cr3 = FRAME_DIR_A * PAGE_SIZE;
+    cpu->cr4 = CR4_OSFXSR | CR4_OSXMMEXCPT | (p->pge ? CR4_PGE : 0);
+    if (!mmu_set_control(&cpu->mmu, cpu->cr0, cpu->cr3, cpu->cr4, false, true))
+        fail_with("the page tables are refused");
+    mmu_flush_all(&cpu->mmu);
+    cpu->sysenter_cs = SEL_CODE0;
+    cpu->sysenter_esp = KERNEL + (FRAME_STACK0 + 1) * PAGE_SIZE;
+    cpu->sysenter_eip = STUBS + STUB_SYSENTER;
+    cpu->cpl = p->cpl;
+    for (unsigned i = 0; i < SEG_COUNT; i++)
+        load_segment(m, (enum segment_index)i, user ? SEL_DATA3 : SEL_DATA0);
+    load_segment(m, SEG_CS, user ? SEL_CODE3 : SEL_CODE0);
+    memcpy(cpu->regs, p->regs, sizeof p->regs);
+    cpu->eip = CODE + image->at[0];
+    uint32_t mask = cpu->fpu.mxcsr_mask;
+    cpu->fpu = p->fpu;
+    cpu->fpu.mxcsr_mask = mask;
+    cpu_set_eflags(cpu, FLAG_FIXED | p->eflags);
+    cpu_update_mode(cpu);
+}
+
+// The state that a round starts from. Memory and translations stay.
+static void start_round(struct machine *m, const struct program *p, const struct image *image)
+{
+    uint64_t instructions = m->cpu->instructions;
+    cpu_reset(m->cpu);
+    m->cpu->instructions = instructions;
+    enter_program(m, p, image);
+    // What ends a program or takes its pages away is put back.
+    physmem_store(m->mem, FRAME_VARIABLES * PAGE_SIZE, p->faults, 4);
+    uint8_t busy = 0x89;
+    physmem_write(m->mem, FRAME_GDT * PAGE_SIZE + SEL_TSS_DF + 5, &busy, 1);
+}
+
+void machine_load(struct machine *m, const struct program *p, const struct image *image)
+{
+    executor_drop_code(m->ex);
+    executor_set_threshold(m->ex, p->threshold);
+    memcpy(m->ram, image->ram, sizeof image->ram);
+    m->device = p->number;
+    m->cpu->instructions = 0;
+    m->dma = 0;
+    if (p->patch.item != NO_ITEM && !p->items[p->patch.item].dropped)
+        m->dma = FRAME_CODE * PAGE_SIZE + image->at[p->patch.item] + p->patch.at;
+}
+
+static void run_to(struct machine *m, uint64_t target)
+{
+    struct cpu *cpu = m->cpu;
+    while (cpu->activity == CPU_RUNNING && cpu->instructions < target) {
+        atomic_store(&cpu->kicked, 0);
+        executor_run(m->ex, target);
+    }
+}
+
+bool machine_run(struct machine *m, const struct program *p, const struct image *image)
+{
+    struct cpu *cpu = m->cpu;
+    start_round(m, p, image);
+    uint64_t start = cpu->instructions;
+    for (unsigned i = 0; p->counting && i < p->interrupts; i++) {
+        run_to(m, start + (p->interrupt_at[i] & 0x7fff));
+        if (p->interrupt_at[i] & 0x8000)
+            cpu_raise_nmi(cpu);
+        else
+            cpu_set_intr(cpu, true);
+    }
+    bool jit = executor_get_stats(m->ex).code_size != 0;
+    run_to(m, jit && !p->counting ? UINT64_MAX : start + LIMIT);
+    return cpu->activity != CPU_RUNNING;
+}
+
+struct cpu *machine_cpu(struct machine *m)
+{
+    return m->cpu;
+}
+
+uint8_t *machine_ram(struct machine *m)
+{
+    return m->ram;
+}
+
+uint64_t machine_device_hash(const struct machine *m)
+{
+    return m->device;
+}
+
+uint64_t machine_translated(const struct machine *m)
+{
+    return executor_get_stats(m->ex).translated;
+}
+
+// The multiplications and divisions.
+static unsigned undefined_flags(const struct insn *insn)
+{
+    const struct opcode_row *row = &opcode_rows[insn->row];
+    bool group3 = row->map == MAP_1 && (row->opcode & 0xfe) == 0xf6 && (insn->modrm >> 3 & 7) >= 4;
+    bool imul =
+        row->map == MAP_1 ? row->opcode == 0x69 || row->opcode == 0x6b : row->opcode == 0xaf;
+    return group3 || imul ? row->flags_undefined & FLAGS_ARITH : 0;
+}
+
+// Shifts whose count may be 0 and repeated string instructions leave flags alone at times: these
+// stay undefined.
+static bool may_leave_flags(const struct insn *insn)
+{
+    const struct opcode_row *row = &opcode_rows[insn->row];
+    unsigned digit = insn->modrm >> 3 & 7;
+    if (row->map == MAP_0F)
+        return (row->opcode & 0xf6) == 0xa4;
+    bool shift = (row->opcode & 0xfc) == 0xd0 || (row->opcode & 0xfe) == 0xc0;
+    return (shift && digit != 2 && digit != 3) || (row->attributes & ATTR_STRING);
+}
+
+static bool step_flags(const struct cpu *cpu, const struct insn *insn, unsigned *tainted)
+{
+    const struct opcode_row *row = &opcode_rows[insn->row];
+    bool frame = cpu->cpl == 0 && (insn->row == OPCODE_INT || insn->row == OPCODE_INT3 ||
+                                   insn->row == OPCODE_INTO || insn->row == OPCODE_INT1);
+    bool open = false;
+    if (may_leave_flags(insn))
+        return false;
+    if ((*tainted & row->flags_read) || (*tainted && frame))
+        open = true;
+    *tainted &= ~(unsigned)row->flags_written;
+    *tainted |= undefined_flags(insn);
+    return open;
+}
+
+static bool walk_to(struct machine *m, uint64_t target, struct coverage *coverage,
+                    unsigned *tainted)
+{
+    struct cpu *cpu = m->cpu;
+    bool open = false;
+    while (cpu->activity == CPU_RUNNING && cpu->instructions < target) {
+        uint8_t bytes[INSN_MAX_LENGTH];
+        struct insn insn;
+        struct decode_mode mode = {.code32 = cpu_code32(cpu), .features = cpu->features};
+        uint32_t linear = cpu->segs[SEG_CS].base + cpu->eip;
+        size_t got = mmu_debug_read(&cpu->mmu, linear, bytes, sizeof bytes);
+        if (insn_decode(&mode, bytes, got, &insn) == DECODE_OK) {
+            coverage->executed[insn.row][insn.is_memory]++;
+            open |= step_flags(cpu, &insn, tainted);
+        }
+        uint64_t before = cpu->instructions;
+        atomic_store(&cpu->kicked, 0);
+        executor_run(m->ex, before + 1);
+        if (cpu->instructions == before && cpu->activity == CPU_RUNNING &&
+            !atomic_load(&cpu->kicked))
+            break;
+    }
+    return open;
+}
+
+bool machine_walk(struct machine *m, const struct program *p, const struct image *image,
+                  struct coverage *coverage, unsigned *left)
+{
+    struct cpu *cpu = m->cpu;
+    bool open = false;
+    unsigned tainted = 0;
+    machine_load(m, p, image);
+    for (unsigned round = 0; round < p->rounds; round++) {
+        start_round(m, p, image);
+        uint64_t start = cpu->instructions;
+        tainted = 0;
+        for (unsigned i = 0; p->counting && i < p->interrupts; i++) {
+            open |= walk_to(m, start + (p->interrupt_at[i] & 0x7fff), coverage, &tainted);
+            if (p->interrupt_at[i] & 0x8000)
+                cpu_raise_nmi(cpu);
+            else
+                cpu_set_intr(cpu, true);
+        }
+        open |= walk_to(m, start + LIMIT, coverage, &tainted);
+    }
+    *left = tainted;
+    return open;
+}

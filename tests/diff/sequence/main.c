@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: MIT
+// sequence [--seconds N | --programs N] [--seed S] [--jobs J] [--all-rows] [--program NUMBER]
+//
+// Makes programs, runs each on the interpreter and on the translator, and compares. --seconds: of
+// CPU time, for each job. At the first difference the program is made as short as possible and
+// printed. --program shows one program and minimises it if it fails. --all-rows: every row of the
+// opcode table must have been generated and executed.
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sequence.h"
+
+#define MAX_JOBS     16u
+#define WALK_EVERY   16u // programs of which each instruction is looked at
+#define HANG_SECONDS 60  // CPU seconds without a program finished
+
+// What a worker tells its parent.
+struct worker {
+    uint64_t number; // the program that is running
+    bool failed;
+    uint64_t programs, instructions, open, endless, translated;
+    double seconds;
+    struct coverage coverage;
+};
+
+struct options {
+    uint64_t seed, programs, program;
+    unsigned seconds, jobs;
+    bool one, all_rows;
+};
+
+static double cpu_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static uint64_t program_number(uint64_t seed, uint64_t n)
+{
+    uint64_t x = seed * UINT64_C(0xd1342543de82ef95) + n * UINT64_C(0x9e3779b97f4a7c15);
+    x = (x ^ x >> 32) * UINT64_C(0xd6e8feb86659fd93);
+    return (x ^ x >> 32) & UINT64_C(0xffffffffffff);
+}
+
+static void work(struct worker *w, const struct options *o, unsigned job)
+{
+    struct rig rig = {.coverage = &w->coverage};
+    struct program p;
+    struct rlimit none = {0, 0};
+    setrlimit(RLIMIT_CORE, &none);
+    rig_create(&rig);
+    for (uint64_t n = job; !o->programs || n < o->programs; n += o->jobs) {
+        struct rlimit limit = {(rlim_t)cpu_seconds() + HANG_SECONDS, RLIM_INFINITY};
+        if (n / o->jobs % 64 == 0)
+            setrlimit(RLIMIT_CPU, &limit);
+        if (!o->programs && cpu_seconds() >= o->seconds)
+            break;
+        const char *what;
+        w->number = program_number(o->seed, n);
+        program_generate(&p, w->number);
+        program_count_rows(&p, &w->coverage);
+        w->failed = rig_try(&rig, &p, &what) == VERDICT_DIFFERENT;
+        if (!w->failed && n % WALK_EVERY == job % WALK_EVERY) {
+            unsigned left;
+            machine_walk(rig.machines[p.counting][0], &p, &rig.image, &w->coverage, &left);
+        }
+        w->programs = rig.programs;
+        w->instructions = rig.instructions;
+        w->open = rig.open;
+        w->endless = rig.endless;
+        w->translated = rig.translated;
+        w->seconds = cpu_seconds();
+        if (w->failed)
+            break;
+    }
+    rig_destroy(&rig);
+}
+
+// Minimises and prints; in processes of their own, because anything may happen.
+static void show(const struct options *o, uint64_t number)
+{
+    struct program *p = xcalloc(1, sizeof *p);
+    program_generate(p, number);
+    unsigned before = program_length(p);
+    unsigned length = program_minimise(p);
+    if (length == 0)
+        program_generate(p, number);
+    else
+        printf("minimised: %u of %u instructions\n", length, before);
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        struct rig rig = {.coverage = xcalloc(1, sizeof *rig.coverage)};
+        rig_create(&rig);
+        rig_report(&rig, p, stdout);
+        fflush(NULL);
+        _exit(0);
+    }
+    int status = 0;
+    if (child > 0)
+        waitpid(child, &status, 0);
+    if (WIFSIGNALED(status))
+        printf("the translated program ends with signal %d\n", WTERMSIG(status));
+    printf("reproduce: tests/diff/sequence/run.sh --program 0x%" PRIx64 "\n", number);
+    free(p);
+}
+
+static unsigned missing_rows(struct worker *const *workers, unsigned jobs, bool print)
+{
+    unsigned missing = 0;
+    for (unsigned row = 1; row < OPCODE_COUNT; row++) {
+        uint64_t generated = 0, executed = 0;
+        for (unsigned j = 0; j < jobs; j++) {
+            for (unsigned k = 0; k < 2; k++) {
+                generated += workers[j]->coverage.generated[row][k];
+                executed += workers[j]->coverage.executed[row][k];
+            }
+        }
+        if (generated && executed)
+            continue;
+        missing++;
+        if (!print)
+            continue;
+        printf("row %s (%s%02x): generated %" PRIu64 ", executed in samples %" PRIu64 "\n",
+               opcode_rows[row].mnemonic, opcode_rows[row].map == MAP_0F ? "0f " : "",
+               opcode_rows[row].opcode, generated, executed);
+    }
+    return missing;
+}
+
+static int summary(struct worker *const *workers, const struct options *o)
+{
+    struct worker sum = {0};
+    for (unsigned j = 0; j < o->jobs; j++) {
+        sum.programs += workers[j]->programs;
+        sum.instructions += workers[j]->instructions;
+        sum.open += workers[j]->open;
+        sum.endless += workers[j]->endless;
+        sum.translated += workers[j]->translated;
+        sum.seconds += workers[j]->seconds;
+    }
+    unsigned missing = missing_rows(workers, o->jobs, o->all_rows);
+    printf("seed %" PRIu64 ": %" PRIu64 " programs, %" PRIu64 " instructions, %" PRIu64
+           " translated blocks, %.0f CPU seconds; %" PRIu64 " ran to their limit, %" PRIu64
+           " depended on undefined flags; rows %u of %u\n",
+           o->seed, sum.programs, sum.instructions, sum.translated, sum.seconds, sum.endless,
+           sum.open, OPCODE_COUNT - 1 - missing, OPCODE_COUNT - 1);
+    if (sum.translated < sum.programs / 2) {
+        printf("too little was translated\n");
+        return 1;
+    }
+    return o->all_rows && missing ? 1 : 0;
+}
+
+static int campaign(const struct options *o)
+{
+    struct worker *workers[MAX_JOBS];
+    pid_t children[MAX_JOBS];
+    printf("seed %" PRIu64 ", %u job(s)\n", o->seed, o->jobs);
+    fflush(NULL);
+    for (unsigned j = 0; j < o->jobs; j++) {
+        workers[j] = mmap(NULL, sizeof *workers[j], PROT_READ | PROT_WRITE,
+                          MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (workers[j] == MAP_FAILED)
+            return 3;
+        children[j] = fork();
+        if (children[j] == 0) {
+            work(workers[j], o, j);
+            _exit(workers[j]->failed ? 1 : 0);
+        }
+    }
+    int result = 0;
+    for (unsigned j = 0; j < o->jobs; j++) {
+        int status = 0;
+        if (children[j] < 0 || waitpid(children[j], &status, 0) < 0)
+            return 3;
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+            continue;
+        if (WIFEXITED(status) && WEXITSTATUS(status) != 1)
+            return 3;
+        printf("program 0x%" PRIx64 " of seed %" PRIu64 " fails after %.1f CPU seconds%s\n",
+               workers[j]->number, o->seed, workers[j]->seconds,
+               WIFSIGNALED(status) ? " (crash or endless loop)" : "");
+        show(o, workers[j]->number);
+        result = 1;
+    }
+    return summary(workers, o) || result ? 1 : 0;
+}
+
+static uint64_t number_argument(const char *text)
+{
+    char *end;
+    errno = 0;
+    uint64_t value = strtoull(text, &end, 0);
+    if (*end || end == text || errno) {
+        fprintf(stderr, "sequence: '%s' is not a number\n", text);
+        exit(2);
+    }
+    return value;
+}
+
+static struct options parse(int argc, char **argv)
+{
+    static const struct option long_options[] = {{"seconds", required_argument, NULL, 's'},
+                                                 {"programs", required_argument, NULL, 'n'},
+                                                 {"seed", required_argument, NULL, 'S'},
+                                                 {"jobs", required_argument, NULL, 'j'},
+                                                 {"program", required_argument, NULL, 'p'},
+                                                 {"all-rows", no_argument, NULL, 'a'},
+                                                 {NULL, 0, NULL, 0}};
+    struct options o = {.seed = 1, .seconds = 10, .jobs = 1};
+    int c;
+    while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+        uint64_t value = optarg ? number_argument(optarg) : 0;
+        switch (c) {
+        case 's':
+            o.seconds = (unsigned)value;
+            break;
+        case 'n':
+            o.programs = value;
+            break;
+        case 'S':
+            o.seed = value;
+            break;
+        case 'j':
+            o.jobs = (unsigned)value;
+            break;
+        case 'p':
+            o.program = value, o.one = true;
+            break;
+        case 'a':
+            o.all_rows = true;
+            break;
+        default:
+            exit(2);
+        }
+    }
+    if (o.jobs < 1 || o.jobs > MAX_JOBS || optind < argc) {
+        fprintf(stderr, "sequence: --jobs is 1 to %u, and there are no other arguments\n",
+                MAX_JOBS);
+        exit(2);
+    }
+    return o;
+}
+
+int main(int argc, char **argv)
+{
+    struct options o = parse(argc, argv);
+    if (!o.one)
+        return campaign(&o);
+    show(&o, o.program);
+    return 0;
+}
