@@ -32,5 +32,7 @@ unsigned generate_row(struct generator *g, unsigned row, uint8_t *bytes, struct 
 void generate_set(struct generator *g, unsigned reg, uint32_t value);
 // Jumps, calls, system calls, segments, self-modification ...
 void generate_macro(struct generator *g);
+void generate_control(struct generator *g);
+void generate_fpu(struct generator *g);
 
 #endif

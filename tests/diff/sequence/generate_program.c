@@ -189,6 +189,10 @@ void program_generate(struct program *p, uint64_t number)
         g.weights[i] = w[i];
     unsigned rate = 2 + random_below(r, 8);
     unsigned steps = 4 + random_below(r, random_one_in(r, 3) ? 60 : 24);
+    if (random_one_in(r, 10)) { // more than a block
+        rate = 60;
+        steps = 70 + random_below(r, 30);
+    }
     generate_section(&g, SECTION_MAIN, steps, rate);
     generate_section(&g, SECTION_F1, random_below(r, 8), rate);
     generate_section(&g, SECTION_F2, random_below(r, 8), rate);

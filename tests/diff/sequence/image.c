@@ -234,8 +234,10 @@ void image_make(struct image *image, const struct program *p)
     memset(image, 0, sizeof *image);
     if (p->memory_seed) {
         struct random r = {.state = p->memory_seed};
-        for (uint32_t at = FRAME_DATA * PAGE_SIZE; at < FRAME_SCRATCH * PAGE_SIZE; at += 4)
-            store_le32(image->ram + at, random_next(&r));
+        for (uint32_t at = FRAME_DATA * PAGE_SIZE; at < FRAME_SCRATCH * PAGE_SIZE; at += 8) {
+            uint32_t low = random_next(&r);
+            store_le64(image->ram + at, r.state << 20 ^ low);
+        }
     }
     memcpy(frame(image, FRAME_KERNEL), sequence_kernel,
            (size_t)(sequence_kernel_end - sequence_kernel));

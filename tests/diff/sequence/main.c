@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MIT
-// sequence [--seconds N | --programs N] [--seed S] [--jobs J] [--all-rows] [--program NUMBER]
+// sequence [--seconds N | --programs N] [--seed S] [--jobs J] [--all-rows] [--kicks] [--program
+// NUMBER]
 //
 // Makes programs, runs each on the interpreter and on the translator, and compares. --seconds: of
 // CPU time, for each job. At the first difference the program is made as short as possible and
 // printed. --program shows one program and minimises it if it fails. --all-rows: every row of the
-// opcode table must have been generated and executed.
+// opcode table must have been generated and executed. --kicks: another thread asks for the CPU's
+// attention all the time, which must not change anything.
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -17,9 +20,10 @@
 
 #include "sequence.h"
 
-#define MAX_JOBS     16u
-#define WALK_EVERY   16u // programs of which each instruction is looked at
-#define HANG_SECONDS 60  // CPU seconds without a program finished
+#define MAX_JOBS         16u
+#define WALK_EVERY       16u // programs of which each instruction is looked at
+#define KICK_NANOSECONDS 100000
+#define HANG_SECONDS     60 // CPU seconds without a program finished
 
 // What a worker tells its parent.
 struct worker {
@@ -33,7 +37,7 @@ struct worker {
 struct options {
     uint64_t seed, programs, program;
     unsigned seconds, jobs;
-    bool one, all_rows;
+    bool one, all_rows, kicks;
 };
 
 static double cpu_seconds(void)
@@ -50,13 +54,37 @@ static uint64_t program_number(uint64_t seed, uint64_t n)
     return (x ^ x >> 32) & UINT64_C(0xffffffffffff);
 }
 
+static void *kick(void *self)
+{
+    struct rig *rig = self;
+    for (;;) {
+        nanosleep(&(struct timespec){.tv_nsec = KICK_NANOSECONDS}, NULL);
+        for (unsigned i = 0; i < 6; i++)
+            cpu_kick(machine_cpu(rig->machines[i / 3][i % 3]));
+    }
+    return NULL;
+}
+
+// A repeated store over its own instruction depends on where it is interrupted.
+static void protect_code(struct program *p)
+{
+    p->code_writable = false;
+    p->wp = true;
+    for (unsigned i = 0; i < DATA_PAGES; i++)
+        if (p->pages[i] == PAGE_CODE)
+            p->pages[i] = PAGE_PLAIN;
+}
+
 static void work(struct worker *w, const struct options *o, unsigned job)
 {
-    struct rig rig = {.coverage = &w->coverage};
+    struct rig rig = {.coverage = &w->coverage, .explain = o->kicks};
     struct program p;
     struct rlimit none = {0, 0};
     setrlimit(RLIMIT_CORE, &none);
     rig_create(&rig);
+    pthread_t thread;
+    if (o->kicks && pthread_create(&thread, NULL, kick, &rig) != 0)
+        _exit(3);
     for (uint64_t n = job; !o->programs || n < o->programs; n += o->jobs) {
         struct rlimit limit = {(rlim_t)cpu_seconds() + HANG_SECONDS, RLIM_INFINITY};
         if (n / o->jobs % 64 == 0)
@@ -66,6 +94,8 @@ static void work(struct worker *w, const struct options *o, unsigned job)
         const char *what;
         w->number = program_number(o->seed, n);
         program_generate(&p, w->number);
+        if (o->kicks)
+            protect_code(&p);
         program_count_rows(&p, &w->coverage);
         w->failed = rig_try(&rig, &p, &what) == VERDICT_DIFFERENT;
         if (!w->failed && n % WALK_EVERY == job % WALK_EVERY) {
@@ -81,7 +111,8 @@ static void work(struct worker *w, const struct options *o, unsigned job)
         if (w->failed)
             break;
     }
-    rig_destroy(&rig);
+    if (!o->kicks)
+        rig_destroy(&rig);
 }
 
 // Minimises and prints; in processes of their own, because anything may happen.
@@ -209,13 +240,11 @@ static uint64_t number_argument(const char *text)
 
 static struct options parse(int argc, char **argv)
 {
-    static const struct option long_options[] = {{"seconds", required_argument, NULL, 's'},
-                                                 {"programs", required_argument, NULL, 'n'},
-                                                 {"seed", required_argument, NULL, 'S'},
-                                                 {"jobs", required_argument, NULL, 'j'},
-                                                 {"program", required_argument, NULL, 'p'},
-                                                 {"all-rows", no_argument, NULL, 'a'},
-                                                 {NULL, 0, NULL, 0}};
+    static const struct option long_options[] = {
+        {"seconds", required_argument, NULL, 's'}, {"programs", required_argument, NULL, 'n'},
+        {"seed", required_argument, NULL, 'S'},    {"jobs", required_argument, NULL, 'j'},
+        {"program", required_argument, NULL, 'p'}, {"all-rows", no_argument, NULL, 'a'},
+        {"kicks", no_argument, NULL, 'k'},         {NULL, 0, NULL, 0}};
     struct options o = {.seed = 1, .seconds = 10, .jobs = 1};
     int c;
     while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
@@ -238,6 +267,9 @@ static struct options parse(int argc, char **argv)
             break;
         case 'a':
             o.all_rows = true;
+            break;
+        case 'k':
+            o.kicks = true;
             break;
         default:
             exit(2);

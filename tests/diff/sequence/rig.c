@@ -78,6 +78,11 @@ enum verdict rig_try(struct rig *rig, struct program *p, const char **what)
     struct machine *a = rig->machines[p->counting][0], *b = translating(rig, p);
     uint64_t translated = machine_translated(b);
     *what = run_both(rig, p);
+    if (*what && rig->explain) {
+        printf("program 0x%llx: different %s\n", (unsigned long long)p->number, *what);
+        machine_describe(a, b, stdout);
+        fflush(stdout);
+    }
     rig->instructions += machine_cpu(a)->instructions;
     rig->translated += machine_translated(b) - translated;
     return *what ? judge(rig, a, b, p, *what) : VERDICT_SAME;

@@ -144,6 +144,7 @@ struct rig {
     struct machine *machines[2][3]; // [counting][interpreter, translator, with a small cache]
     struct image image;
     struct coverage *coverage;
+    bool explain; // prints a difference where it is seen: it may not come again
     uint64_t programs, instructions, open, endless, translated;
 };
 enum verdict { VERDICT_SAME, VERDICT_DIFFERENT, VERDICT_OPEN };
