@@ -6,13 +6,16 @@
 // CPU time, for each job. At the first difference the program is made as short as possible and
 // printed. --program shows one program and minimises it if it fails. --all-rows: every row of the
 // opcode table must have been generated and executed. --kicks: another thread asks for the CPU's
-// attention all the time, which must not change anything.
+// attention all the time, which must not change anything. SIGINT and SIGTERM end it with the counts
+// so far.
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -29,6 +32,7 @@
 struct worker {
     uint64_t number; // the program that is running
     bool failed;
+    volatile bool stop; // its parent asks for it
     uint64_t programs, instructions, open, endless, translated;
     double seconds;
     struct coverage coverage;
@@ -89,7 +93,7 @@ static void work(struct worker *w, const struct options *o, unsigned job)
         struct rlimit limit = {(rlim_t)cpu_seconds() + HANG_SECONDS, RLIM_INFINITY};
         if (n / o->jobs % 64 == 0)
             setrlimit(RLIMIT_CPU, &limit);
-        if (!o->programs && cpu_seconds() >= o->seconds)
+        if (w->stop || (!o->programs && cpu_seconds() >= o->seconds))
             break;
         const char *what;
         w->number = program_number(o->seed, n);
@@ -191,10 +195,54 @@ static int summary(struct worker *const *workers, const struct options *o)
     return o->all_rows && missing ? 1 : 0;
 }
 
+static void start_worker(struct worker *w, const struct options *o, unsigned job, pid_t *child)
+{
+    *child = fork();
+    if (*child != 0)
+        return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    work(w, o, job);
+    _exit(w->failed ? 1 : 0);
+}
+
+// Until all have ended: one that fails ends the others, and so does a signal.
+static bool wait_for(struct worker *const *workers, const pid_t *children, int *statuses,
+                     unsigned jobs, const sigset_t *signals)
+{
+    unsigned left = jobs;
+    while (left > 0) {
+        int status, signal;
+        bool stop = false;
+        pid_t ended = waitpid(-1, &status, WNOHANG);
+        for (unsigned j = 0; ended > 0 && j < jobs; j++) {
+            if (children[j] == ended) {
+                statuses[j] = status;
+                left--;
+                stop = status != 0;
+            }
+        }
+        if (ended < 0)
+            return false;
+        if (ended == 0)
+            stop = sigwait(signals, &signal) == 0 && signal != SIGCHLD;
+        if (stop)
+            for (unsigned j = 0; j < jobs; j++)
+                workers[j]->stop = true;
+    }
+    return true;
+}
+
 static int campaign(const struct options *o)
 {
     struct worker *workers[MAX_JOBS];
     pid_t children[MAX_JOBS];
+    int statuses[MAX_JOBS] = {0};
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
     printf("seed %" PRIu64 ", %u job(s)\n", o->seed, o->jobs);
     fflush(NULL);
     for (unsigned j = 0; j < o->jobs; j++) {
@@ -202,24 +250,21 @@ static int campaign(const struct options *o)
                           MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         if (workers[j] == MAP_FAILED)
             return 3;
-        children[j] = fork();
-        if (children[j] == 0) {
-            work(workers[j], o, j);
-            _exit(workers[j]->failed ? 1 : 0);
-        }
+        start_worker(workers[j], o, j, &children[j]);
+        if (children[j] < 0)
+            return 3;
     }
+    if (!wait_for(workers, children, statuses, o->jobs, &signals))
+        return 3;
     int result = 0;
     for (unsigned j = 0; j < o->jobs; j++) {
-        int status = 0;
-        if (children[j] < 0 || waitpid(children[j], &status, 0) < 0)
-            return 3;
-        if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        if (WIFEXITED(statuses[j]) && WEXITSTATUS(statuses[j]) == 0)
             continue;
-        if (WIFEXITED(status) && WEXITSTATUS(status) != 1)
+        if (WIFEXITED(statuses[j]) && WEXITSTATUS(statuses[j]) != 1)
             return 3;
         printf("program 0x%" PRIx64 " of seed %" PRIu64 " fails after %.1f CPU seconds%s\n",
                workers[j]->number, o->seed, workers[j]->seconds,
-               WIFSIGNALED(status) ? " (crash or endless loop)" : "");
+               WIFSIGNALED(statuses[j]) ? " (crash or endless loop)" : "");
         show(o, workers[j]->number);
         result = 1;
     }
