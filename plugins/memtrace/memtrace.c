@@ -13,9 +13,8 @@ const struct plugin_option plugin_options[] = {
     FILTER_OPTIONS,
     {NULL, NULL, NULL}};
 
-enum { FIELD_ADDRESS, FIELD_CODE, FIELD_SIZE, FIELDS };
-#define STORE   (UINT64_C(1) << 32) // in FIELD_CODE, above the program counter
-#define RECORDS 4096u
+enum { FIELD_ACCESS, FIELD_PC, FIELDS };
+#define RECORDS 2048u // 32 KiB
 
 // A file: the header, then records, all little-endian.
 struct file_header {
@@ -35,30 +34,34 @@ static struct {
     uint64_t accesses, stores;
 } trace;
 
-static void on_full(void *opaque, const uint64_t *records, size_t count)
+static void write_records(const uint64_t *r, size_t count)
 {
     static struct record out[RECORDS];
-    const uint64_t *r = records;
+    for (size_t i = 0; i < count; i++, r += FIELDS)
+        out[i] = (struct record){.pc = (uint32_t)r[FIELD_PC],
+                                 .address = jit_access_address(r[FIELD_ACCESS]),
+                                 .size = (uint8_t)jit_access_size(r[FIELD_ACCESS]),
+                                 .is_store = jit_access_is_store(r[FIELD_ACCESS])};
+    plugin_channel_write(trace.channel, out, count * sizeof out[0]);
+}
+
+static void on_full(void *opaque, const uint64_t *records, size_t count)
+{
+    uint64_t stores = 0;
+    for (size_t i = 0; i < count; i++)
+        stores += jit_access_is_store(records[i * FIELDS + FIELD_ACCESS]);
     trace.accesses += count;
-    for (size_t i = 0; i < count; i++, r += FIELDS) {
-        bool is_store = (r[FIELD_CODE] & STORE) != 0;
-        trace.stores += is_store;
-        out[i] = (struct record){.pc = (uint32_t)r[FIELD_CODE],
-                                 .address = (uint32_t)r[FIELD_ADDRESS],
-                                 .size = (uint8_t)r[FIELD_SIZE],
-                                 .is_store = is_store};
-    }
+    trace.stores += stores;
     if (trace.channel)
-        plugin_channel_write(trace.channel, out, count * sizeof out[0]);
+        write_records(records, count);
 }
 
 static void on_instruction(void *data, CPUArchState *cpu)
 {
     const struct qemu_instr_payload *payload = data;
-    const JitArg load[FIELDS] = {jit_address(), jit_const64(payload->pc), jit_size()};
-    const JitArg store[FIELDS] = {jit_address(), jit_const64(payload->pc | STORE), jit_size()};
-    jit_attach_record(payload->ctx, JIT_LOAD, NULL, trace.buffer, FIELDS, load);
-    jit_attach_record(payload->ctx, JIT_STORE, NULL, trace.buffer, FIELDS, store);
+    const JitArg fields[FIELDS] = {jit_access(), jit_pc()};
+    jit_attach_record(payload->ctx, JIT_LOAD, NULL, trace.buffer, FIELDS, fields);
+    jit_attach_record(payload->ctx, JIT_STORE, NULL, trace.buffer, FIELDS, fields);
 }
 
 static void show(PluginInterface *pi, const char *args)

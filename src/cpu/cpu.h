@@ -203,6 +203,7 @@ enum cpu_activity { CPU_RUNNING, CPU_HALTED, CPU_SHUTDOWN /* triple fault: the m
 struct cpu_jit_state {
     uint64_t target;       // executor_run's: translated code counts down from it
     void *jump_cache;      // targets of indirect jumps
+    uintptr_t stored;      // host address that the present instruction stores to
     uint16_t flags;        // OF, and the LAHF byte in the high half
     uint8_t fpu_on_host;   // x87 and SSE state live in the host's registers
     uint32_t mxcsr_of_c;   // while C code runs

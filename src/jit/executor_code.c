@@ -241,9 +241,41 @@ static bool finish_insn(struct cpu *cpu, const struct block *block, unsigned ind
     return !leave && !block->dead;
 }
 
-// What ran in C may have filled record buffers that the rest of the block expects room in.
-static bool has_room(const struct executor *ex, const struct block *block)
+// Records that the block reserves for what comes before instruction number index.
+static unsigned records_before(const struct block *block, unsigned index)
 {
+    return index < block->count ? block->hooks[index].records : block->code.records;
+}
+
+// C appends records behind those that are there.
+static void records_take_back(const struct block *block, unsigned index, bool begun)
+{
+    struct JitBuffer *b = block->code.buffer;
+    if (LIKELY(!b))
+        return;
+    unsigned done = records_before(block, index) + (begun ? block->hooks[index].begun : 0);
+    b->next -= (block->code.records - done) * b->fields;
+}
+
+// The rest of the block writes its records behind those of C.
+static void records_give_back(const struct block *block, unsigned next)
+{
+    struct JitBuffer *b = block->code.buffer;
+    if (LIKELY(!b))
+        return;
+    b->next += (block->code.records - records_before(block, next)) * b->fields;
+    b->base = b->next - block->code.records * b->fields;
+}
+
+// What ran in C may have filled record buffers that the rest of the block, from instruction number
+// `next` on, expects room in.
+static bool has_room(const struct executor *ex, const struct block *block, unsigned next)
+{
+    const struct JitBuffer *reserved = block->code.buffer;
+    if (reserved &&
+        (size_t)(reserved->end - reserved->next) <=
+            (size_t)(block->code.records - records_before(block, next)) * reserved->fields)
+        return false;
     if (LIKELY(block->code.room == 0))
         return true;
     for (const struct JitBuffer *b = ex->helpers.buffers; b; b = b->link)
@@ -260,7 +292,7 @@ static unsigned step_end(struct cpu *cpu, struct block *block, unsigned index, b
     // Who asks for attention from within a block gets it at the block's end, as in the interpreter.
     if (whole && next < last_step(ex, block) &&
         (UNLIKELY(atomic_load_explicit(&cpu->kicked, memory_order_relaxed)) ||
-         UNLIKELY(!has_room(ex, block)))) {
+         UNLIKELY(!has_room(ex, block, next)))) {
         executor_interpret(cpu, block, next, last_step(ex, block) - next);
         next = block->count;
     }
@@ -269,6 +301,7 @@ static unsigned step_end(struct cpu *cpu, struct block *block, unsigned index, b
         return 1;
     }
     executor_count(block, next, true);
+    records_give_back(block, next);
     jit_flags_from_cpu(cpu);
     return 0;
 }
@@ -283,6 +316,7 @@ unsigned jit_step(struct cpu *cpu, struct block *block, unsigned index, uint64_t
     ex->stats.steps++;
     step_begin(cpu, block, index, counter);
     executor_count(block, index + 1, false);
+    records_take_back(block, index, begun);
     bool whole = begun ? finish_insn(cpu, block, index) : executor_interpret(cpu, block, index, 1);
     return step_end(cpu, block, index, whole);
 }
@@ -295,8 +329,10 @@ unsigned jit_rest(struct cpu *cpu, struct block *block, unsigned index, uint64_t
     step_begin(cpu, block, index, counter);
     unsigned end = last_step(ex, block);
     bool whole = true;
-    if (!(how & STEP_UNCOUNTED))
+    if (!(how & STEP_UNCOUNTED)) {
         executor_count(block, index + (how & STEP_BEGUN ? 1 : 0), false);
+        records_take_back(block, index, how & STEP_BEGUN);
+    }
     if (how & STEP_BEGUN)
         whole = finish_insn(cpu, block, index++);
     if (whole && index < end)
@@ -319,16 +355,19 @@ unsigned jit_before(struct cpu *cpu, struct block *block, unsigned index, uint64
     struct executor *ex = cpu->executor;
     const struct insn *insn = &block->insns[index];
     enter_insn(cpu, block, index, counter);
+    records_take_back(block, index, false);
     bool leave = hook_begin_insn(cpu, insn);
-    if (LIKELY(!leave && !block->dead && !cpu->hook.requests)) {
+    if (LIKELY(!leave && !block->dead && !cpu->hook.requests && has_room(ex, block, index))) {
+        records_give_back(block, index);
         jit_flags_from_cpu(cpu);
         return 0;
     }
-    if (!leave)
-        hook_end_insn(cpu, insn);
+    leave = leave || hook_end_insn(cpu, insn);
     cpu->instructions++;
     if ((insn->prefixes & (INSN_REP | INSN_REPNE)) && cpu->eip == cpu->insn_eip)
         cpu->instructions--;
+    else if (!leave && !block->dead && index + 1 < last_step(ex, block))
+        executor_interpret(cpu, block, index + 1, last_step(ex, block) - (index + 1));
     ex->look = block->stop;
     return 1;
 }
@@ -336,6 +375,7 @@ unsigned jit_before(struct cpu *cpu, struct block *block, unsigned index, uint64
 unsigned jit_after(struct cpu *cpu, struct block *block, unsigned index, uint64_t counter)
 {
     enter_insn(cpu, block, index, counter);
+    records_take_back(block, index + 1, false);
     cpu->hook.requests = 0;
     bool leave = hook_after_insn(cpu, &block->insns[index]);
     cpu->instructions++;

@@ -55,6 +55,7 @@ static const char *letters_of_kind(enum jit_arg_kind kind)
         return "i";
     case JIT_ARG_CONST64:
     case JIT_ARG_ICOUNT:
+    case JIT_ARG_ACCESS:
         return "l";
     case JIT_ARG_VALUE:
         return "il";
@@ -235,7 +236,7 @@ bool helper_buffer_drop(struct helper_registry *registry, struct JitBuffer *buff
 
 bool helper_check_field(const JitArg *arg, int index, struct error *err)
 {
-    if ((unsigned)arg->kind > JIT_ARG_ICOUNT || arg->kind == JIT_ARG_NONE ||
+    if ((unsigned)arg->kind > JIT_ARG_ACCESS || arg->kind == JIT_ARG_NONE ||
         (arg->kind == JIT_ARG_REG && arg->value > 7))
         return error_set(err, "field %d is not a valid argument", index);
     return true;
@@ -255,6 +256,8 @@ bool helper_check_place(const JitArg *arg, enum jit_place place, bool memory_ope
                error_set(err, "jit_address() is for loads, stores, branches, calls and returns");
     case JIT_ARG_SIZE:
         return memory || error_set(err, "jit_size() is for loads and stores");
+    case JIT_ARG_ACCESS:
+        return memory || error_set(err, "jit_access() is for loads and stores");
     case JIT_ARG_VALUE:
         return (memory && place != JIT_LOAD_BEFORE) ||
                error_set(err, "jit_value() is for JIT_LOAD, JIT_STORE and JIT_STORE_BEFORE");

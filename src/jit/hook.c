@@ -39,6 +39,8 @@ static uint64_t argument_value(struct cpu *cpu, const JitArg *arg, const struct 
         return event->size;
     case JIT_ARG_VALUE:
         return event->value;
+    case JIT_ARG_ACCESS:
+        return hook_access_word(event->address, event->size, event->store);
     case JIT_ARG_CONTEXT:
         return mmu_context(&cpu->mmu);
     case JIT_ARG_CPL:
@@ -175,7 +177,8 @@ static void on_access(struct cpu *cpu, bool is_store, bool done, uint32_t linear
     if (!list)
         return;
     struct hook_event event = {
-        .insn = insn, .pc = hooks->linear, .address = linear, .size = size, .value = value};
+        .insn = insn, .pc = hooks->linear, .address = linear, .size = size, .store = is_store,
+        .value = value};
     hook_run_list(cpu, list, &event);
     raise_requested(cpu);
 }

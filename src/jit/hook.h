@@ -19,9 +19,10 @@ enum hook_kind {
 };
 
 // A record buffer of a plugin: `fields` words a record. Generated code may append at next as long
-// as next < end, and calls hook_buffer_flush when next reaches end.
+// as next < end, and calls hook_buffer_flush when next reaches end. It may also reserve what a block
+// needs when it is begun: next is behind that then, and base where the block's first record goes.
 struct JitBuffer {
-    uint64_t *next, *end, *records;
+    uint64_t *next, *base, *end, *records;
     unsigned fields;
     bool dead; // its plugin is gone
     void *owner;
@@ -57,6 +58,8 @@ struct insn_hooks {
         };
     };
     uint32_t linear;  // of the instruction
+    uint16_t records; // reserved by the translated block for the instructions before this one
+    uint16_t begun;   // ... for what is attached before this one
     bool sees_memory; // load_before, load, store_before or store is not empty
     bool only_before; // nothing but `before`
     bool only_inline; // HOOK_COUNT and HOOK_STORE only
@@ -68,8 +71,14 @@ struct hook_event {
     uint32_t pc;      // linear address of the instruction
     uint32_t address; // linear address of the access; the target of a branch; else pc
     uint32_t size;
+    bool store;
     uint64_t value;
 };
+
+static inline uint64_t hook_access_word(uint32_t address, unsigned size, bool store)
+{
+    return address | (uint64_t)size << 32 | (store ? JIT_ACCESS_STORE : 0);
+}
 
 // Runs one list; what helpers ask for is left in cpu->hook.requests.
 void hook_run_list(struct cpu *cpu, const struct hook *hook, const struct hook_event *event);

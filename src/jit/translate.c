@@ -7,7 +7,7 @@
 
 // More than any block needs: an instruction takes less than 256 bytes of hot and of cold code.
 #define ROOM_NEEDED ((BLOCK_MAX_INSNS + 2) * 512u)
-#define ROOM_HOOKS  (BLOCK_MAX_INSNS * 640u)
+#define ROOM_HOOKS  (BLOCK_MAX_INSNS * 1600u)
 
 bool translate_accepts(const struct block *block)
 {
@@ -116,6 +116,8 @@ static void translate_insn(struct translator *t, bool last)
     struct hook_plan plan = t->plan;
     bool ends = (row->attributes & (ATTR_BRANCH | ATTR_STOP)) ||
                 ((row->attributes & ATTR_STRING) && (insn->prefixes & (INSN_REP | INSN_REPNE)));
+    if (t->block->hooks)
+        hooks_begin(t);
     t->plan.native = insn->hooks && hooks_are_native(t, insn, ends);
     if (t->plan.native) {
         hooks_take(t, insn);
@@ -124,8 +126,10 @@ static void translate_insn(struct translator *t, bool last)
     bool native = (!insn->hooks || t->plan.native) &&
                   (ends ? translate_branch(t, insn) : translate_native(t, insn));
     if (native) {
-        if (t->plan.native)
+        if (t->plan.native) {
+            hooks_emit_stored(t);
             hooks_emit_after(t, insn);
+        }
         t->plan.native = false;
         if (t->slow_opened && !ends) {
             struct slow_path *slow = &t->slow[t->slow_count - 1];

@@ -110,7 +110,17 @@ struct hook_plan {
     uint8_t *merged;        // the immediate of the merged count, NULL: none yet
     const uint64_t *target; // its counter
     uint64_t total;
+    struct JitBuffer *buffer; // records of it are reserved at the start of the block, NULL: of none
+    uint8_t *reserved;        // the immediate of their bytes
+    unsigned records;         // so far
 };
+
+// A word of a reserved record that is known when the present instruction has been executed.
+struct stored_value {
+    int32_t at; // in the block's reserved part
+    uint8_t offset, size;
+};
+#define MAX_STORED_VALUES 8u
 
 struct translator {
     struct cpu *cpu;
@@ -141,6 +151,9 @@ struct translator {
     unsigned fpu_check_count;
     uint16_t live[BLOCK_MAX_INSNS + 1];
     struct hook_plan plan;
+    struct stored_value stored[MAX_STORED_VALUES];
+    unsigned stored_count;
+    bool base_at_hand; // SCRATCH_A has plan.buffer->base
 };
 
 void jit_stubs_create(struct jit_stubs *stubs, struct code_cache *cache);
@@ -238,13 +251,17 @@ bool hooks_look_at_flags(const struct insn *insn, bool after);
 // At the start of the block: room in record buffers, merged counts.
 void hooks_emit_start(struct translator *t);
 void hooks_finish(struct translator *t);
-// The present instruction becomes native, or does not.
+// The present instruction, whatever becomes of it.
+void hooks_begin(struct translator *t);
+// It becomes native, or does not.
 void hooks_take(struct translator *t, const struct insn *insn);
 void hooks_refuse(const struct insn *insn);
 // Can the operations of this instruction be emitted, so that it may be translated natively?
 bool hooks_are_native(const struct translator *t, const struct insn *insn, bool ends);
 void hooks_emit_before(struct translator *t, const struct insn *insn);
 void hooks_emit_after(struct translator *t, const struct insn *insn);
+// Once the present instruction has stored; uses SCRATCH_ADDRESS, SCRATCH_ADDEND and SCRATCH_A.
+void hooks_emit_stored(struct translator *t);
 // Behind the checks of a memory access.
 void hooks_emit_access(struct translator *t, unsigned reg, enum access access, unsigned size);
 

@@ -165,6 +165,7 @@ static bool translate_call(struct translator *t, const struct insn *insn, bool d
     struct x64_memory slot = emit_lookup(t, SCRATCH_ADDRESS, ACCESS_WRITE, 4);
     x64_mov_store_imm32(a, slot, next);
     x64_rr(a, 0x89, SCRATCH_ADDRESS, X64_R15);
+    hooks_emit_stored(t);
     if (direct) {
         emit_exit(t, 0, next + insn->imm);
     } else {

@@ -25,8 +25,8 @@ bool hook_is_near(const struct translator *t, const void *address)
            is_short(distance(address, code_cache_executable(t->cache, t->hot.at)));
 }
 
-void hook_emit_host(struct translator *t, unsigned opcode, unsigned reg, const void *address,
-                    unsigned trailing)
+static void hook_emit_host_with(struct translator *t, unsigned opcode, unsigned reg,
+                                const void *address, unsigned scratch, unsigned trailing)
 {
     struct x64 *a = &t->hot;
     if (is_short(distance(address, t->cpu))) {
@@ -36,9 +36,15 @@ void hook_emit_host(struct translator *t, unsigned opcode, unsigned reg, const v
         uintptr_t shift = (uintptr_t)t->cache->rw - (uintptr_t)t->cache->rx;
         x64_rip(a, opcode, reg, (const uint8_t *)((uintptr_t)address + shift), trailing);
     } else {
-        x64_mov_imm64(a, SCRATCH_B, (uintptr_t)address);
-        x64_rm(a, opcode, reg, x64_at(SCRATCH_B, 0));
+        x64_mov_imm64(a, scratch, (uintptr_t)address);
+        x64_rm(a, opcode, reg, x64_at(scratch, 0));
     }
+}
+
+void hook_emit_host(struct translator *t, unsigned opcode, unsigned reg, const void *address,
+                    unsigned trailing)
+{
+    hook_emit_host_with(t, opcode, reg, address, SCRATCH_B, trailing);
 }
 
 static void emit_context(struct translator *t, unsigned reg)
@@ -111,14 +117,13 @@ static void emit_operand_address(struct translator *t, const struct insn *insn, 
                      offsetof(struct segment, base)));
 }
 
-static void emit_loaded_value(struct translator *t, const struct hook_site *site, unsigned reg)
+static void emit_load(struct x64 *a, unsigned reg, struct x64_memory memory, unsigned size)
 {
-    struct x64_memory memory = x64_indexed(SCRATCH_ADDEND, site->reg, 0, site->offset);
-    unsigned opcode = site->size == 8   ? 0x8b | X64_W
-                      : site->size == 4 ? 0x8b
-                      : site->size == 2 ? 0xb7 | X64_0F
-                                        : 0xb6 | X64_0F;
-    x64_rm(&t->hot, opcode, reg, memory);
+    unsigned opcode = size == 8   ? 0x8b | X64_W
+                      : size == 4 ? 0x8b
+                      : size == 2 ? 0xb7 | X64_0F
+                                  : 0xb6 | X64_0F;
+    x64_rm(a, opcode, reg, memory);
 }
 
 static bool constant_of(const struct translator *t, const struct hook_site *site, const JitArg *arg,
@@ -164,8 +169,13 @@ static unsigned emit_argument(struct translator *t, const struct hook_site *site
     case JIT_ARG_EA:
         emit_operand_address(t, site->insn, SCRATCH_B);
         break;
+    case JIT_ARG_ACCESS:
+        x64_mov_imm64(a, SCRATCH_B, hook_access_word(0, site->size, !site->load));
+        x64_rm(a, 0x8d | X64_W, SCRATCH_B, x64_indexed(SCRATCH_B, site->reg, 0, site->offset));
+        break;
     case JIT_ARG_VALUE:
-        emit_loaded_value(t, site, SCRATCH_B);
+        emit_load(a, SCRATCH_B, x64_indexed(SCRATCH_ADDEND, site->reg, 0, site->offset),
+                  site->size);
         break;
     case JIT_ARG_CONTEXT:
         emit_context(t, SCRATCH_B);
@@ -224,7 +234,12 @@ static void emit_field(struct translator *t, const struct hook_site *site, const
     struct x64 *a = &t->hot;
     struct x64_memory slot = x64_at(SCRATCH_A, offset);
     uint64_t value;
-    if (!constant_of(t, site, arg, &value)) {
+    if (arg->kind == JIT_ARG_ACCESS) {
+        const JitArg address = jit_address();
+        x64_rm(a, 0x89, emit_argument(t, site, &address), slot);
+        x64_mov_store_imm32(a, x64_at(SCRATCH_A, offset + 4),
+                            (uint32_t)(hook_access_word(0, site->size, !site->load) >> 32));
+    } else if (!constant_of(t, site, arg, &value)) {
         x64_rm(a, 0x89 | X64_W, emit_argument(t, site, arg), slot);
     } else if (fits_imm32(value)) {
         x64_rm(a, 0xc7 | X64_W, 0, slot);
@@ -233,6 +248,49 @@ static void emit_field(struct translator *t, const struct hook_site *site, const
         x64_mov_store_imm32(a, slot, (uint32_t)value);
         x64_mov_store_imm32(a, x64_at(SCRATCH_A, offset + 4), (uint32_t)(value >> 32));
     }
+}
+
+// The stored value is there when the instruction has been executed.
+static void note_stored(struct translator *t, const struct hook_site *site, int32_t at)
+{
+    struct stored_value value = {at, (uint8_t)site->offset, (uint8_t)site->size};
+    if (t->stored_count == 0) {
+        x64_rm(&t->hot, 0x8d | X64_W, SCRATCH_A, x64_indexed(SCRATCH_ADDEND, site->reg, 0, 0));
+        x64_rm(&t->hot, 0x89 | X64_W, SCRATCH_A, cpu_field(offsetof(struct cpu, jit.stored)));
+        t->base_at_hand = false;
+    }
+    t->stored[t->stored_count++] = value;
+}
+
+static void emit_reserved(struct translator *t, const struct hook_site *site,
+                          const struct hook *hook)
+{
+    const struct JitBuffer *buffer = hook->buffer;
+    int32_t at = (int32_t)(t->plan.records++ * buffer->fields * sizeof(uint64_t));
+    if (!t->base_at_hand)
+        hook_emit_host(t, 0x8b | X64_W, SCRATCH_A, &buffer->base, 0);
+    t->base_at_hand = site->access;
+    for (unsigned i = 0; i < hook->nargs; i++)
+        if (hook->args[i].kind != JIT_ARG_VALUE || site->load)
+            emit_field(t, site, &hook->args[i], at + (int32_t)(8 * i));
+    for (unsigned i = 0; i < hook->nargs; i++)
+        if (hook->args[i].kind == JIT_ARG_VALUE && !site->load)
+            note_stored(t, site, at + (int32_t)(8 * i));
+}
+
+void hooks_emit_stored(struct translator *t)
+{
+    struct x64 *a = &t->hot;
+    if (t->stored_count == 0)
+        return;
+    x64_rm(a, 0x8b | X64_W, SCRATCH_ADDEND, cpu_field(offsetof(struct cpu, jit.stored)));
+    hook_emit_host_with(t, 0x8b | X64_W, SCRATCH_A, &t->plan.buffer->base, SCRATCH_A, 0);
+    for (unsigned i = 0; i < t->stored_count; i++) {
+        const struct stored_value *value = &t->stored[i];
+        emit_load(a, SCRATCH_ADDRESS, x64_at(SCRATCH_ADDEND, value->offset), value->size);
+        x64_rm(a, 0x89 | X64_W, SCRATCH_ADDRESS, x64_at(SCRATCH_A, value->at));
+    }
+    t->stored_count = 0;
 }
 
 static void emit_record(struct translator *t, const struct hook_site *site, const struct hook *hook)
@@ -252,11 +310,15 @@ static void emit_operation(struct translator *t, const struct hook_site *site,
     if (hook->merged || hook_truth(t, site, hook) == HOOK_NEVER ||
         (hook->kind == HOOK_RECORD && hook->buffer->dead))
         return;
+    if (!hook_is_reserved(t, hook))
+        t->base_at_hand = false;
     unsigned n = emit_predicates(t, site, hook, skips);
     if (hook->kind == HOOK_COUNT)
         emit_count(t, hook, free);
     else if (hook->kind == HOOK_STORE)
         emit_store(t, site, hook);
+    else if (hook_is_reserved(t, hook))
+        emit_reserved(t, site, hook);
     else
         emit_record(t, site, hook);
     for (unsigned i = 0; i < n; i++)
@@ -275,9 +337,11 @@ static bool list_needs_flags(const struct translator *t, const struct hook_site 
     for (const struct hook *h = list; h; h = h->next) {
         if (h->merged)
             continue;
-        if (h->kind == HOOK_RECORD || hook_truth(t, site, h) == HOOK_TESTED ||
-            (h->kind == HOOK_STORE && !argument_is_simple(&h->args[0])))
+        if (hook_truth(t, site, h) == HOOK_TESTED)
             return true;
+        for (unsigned i = 0; i < h->nargs; i++)
+            if (!argument_is_simple(&h->args[i]))
+                return true;
     }
     return false;
 }
@@ -324,6 +388,7 @@ static void emit_call(struct translator *t, const struct hook_site *site, const 
 static void emit_list(struct translator *t, const struct insn *insn, const struct hook *list,
                       const uint8_t *stub, unsigned live)
 {
+    t->base_at_hand = false;
     const struct hook_site site = {.insn = insn};
     if (!list)
         return;
@@ -340,7 +405,15 @@ static void emit_list(struct translator *t, const struct insn *insn, const struc
 
 void hooks_emit_before(struct translator *t, const struct insn *insn)
 {
+    struct insn_hooks *hooks = &t->block->hooks[t->index];
     emit_list(t, insn, insn->hooks->before, t->stubs->before, t->flags_before);
+    hooks->begun = (uint16_t)(t->plan.records - hooks->records);
+    if (hooks->sees_memory && insn_access_needs_count(insn)) {
+        flags_release(t, t->flags_before);
+        x64_rr(&t->hot, 0xf7, 0, X64_RCX);
+        x64_imm(&t->hot, 31, 4);
+        slow_branch(t, X64_E);
+    }
 }
 
 void hooks_emit_after(struct translator *t, const struct insn *insn)
@@ -358,8 +431,11 @@ static bool list_needs_scratch(const struct translator *t, const struct hook_sit
         for (unsigned i = 0; i < h->nargs; i++) {
             enum jit_arg_kind kind = h->args[i].kind;
             uint64_t value;
+            if (kind == JIT_ARG_VALUE && !site->load)
+                continue; // later
             if (constant_of(t, site, &h->args[i], &value) ? h->kind == HOOK_STORE
-                : kind == JIT_ARG_ADDRESS                 ? site->offset != 0
+                : kind == JIT_ARG_ADDRESS || (kind == JIT_ARG_ACCESS && h->kind == HOOK_RECORD)
+                    ? site->offset != 0
                                                           : kind != JIT_ARG_REG)
                 return true;
         }
@@ -385,13 +461,16 @@ void hooks_emit_access(struct translator *t, unsigned reg, enum access access, u
     enum insn_access kind = insn_access_of(insn);
     if (!hooks->sees_memory)
         return;
+    t->base_at_hand = false;
     if (size == ACCESS_ALIGNED_16)
         size = 16;
+    if (kind == INSN_ACCESS_SEVERAL)
+        kind = access == ACCESS_READ ? INSN_ACCESS_LOAD : INSN_ACCESS_STORE;
     for (unsigned done = 0; done < size; done += 8) {
         struct hook_site site = {.insn = insn,
                                  .access = true,
                                  .reg = reg,
-                                 .size = size < 8 ? size : 8,
+                                 .size = size - done < 8 ? size - done : 8,
                                  .offset = (int32_t)done};
         if (kind != INSN_ACCESS_STORE) {
             site.load = true;

@@ -11,9 +11,15 @@ enum insn_access {
     INSN_ACCESS_LOAD,
     INSN_ACCESS_STORE,
     INSN_ACCESS_MODIFY,  // a load and a store of one place
-    INSN_ACCESS_UNKNOWN, // several places, or only sometimes: its memory operations are called
+    INSN_ACCESS_SEVERAL, // two places: as each is looked up
+    INSN_ACCESS_UNKNOWN, // its memory operations are called
 };
 enum insn_access insn_access_of(const struct insn *insn);
+// May it take its slow path although an access has been looked up? Then only reserved records, which
+// do not count before the instruction is over, may stand at its accesses.
+bool insn_access_is_late(const struct insn *insn);
+// A shift of memory by CL, which stores nothing when the count is 0.
+bool insn_access_needs_count(const struct insn *insn);
 
 // Where an operation stands. At an access, `reg` + offset is its address.
 struct hook_site {
@@ -30,6 +36,11 @@ enum hook_truth hook_predicate_truth(const struct translator *t, const struct ho
 // Of all predicates of an operation.
 enum hook_truth hook_truth(const struct translator *t, const struct hook_site *site,
                            const struct hook *hook);
+// Is it a record whose place is reserved at the start of the block?
+static inline bool hook_is_reserved(const struct translator *t, const struct hook *hook)
+{
+    return hook->kind == HOOK_RECORD && t->plan.buffer && hook->buffer == t->plan.buffer;
+}
 // Can generated code reach this address without a register?
 bool hook_is_near(const struct translator *t, const void *address);
 // opcode with ModRM.reg = reg and the memory at a host address; may use SCRATCH_B.

@@ -1,180 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Which attached operations are emitted, which instructions' accesses are known, and what stands at
-// the start of a block: the test for room in record buffers, and counts that several instructions
-// of the block add to one counter, merged. Everything else runs in C with the instruction.
+// Which attached operations are emitted, and what stands at the start of a block: the test for room
+// in record buffers, the reservation of records, and counts that several instructions of the block
+// add to one counter, merged. Everything else runs in C with the instruction.
 #include "jit/translate_hooks.h"
 
 #define MAX_BUFFERS 4u
-#define MAX_WEIGHT  16u // of an instruction: 32 bytes of code each
-
-static enum insn_access access_group(const struct insn *insn, unsigned opcode)
-{
-    unsigned digit = insn->modrm >> 3 & 7;
-    switch (opcode) {
-    case 0x80:
-    case 0x81:
-    case 0x82:
-    case 0x83:
-        return digit == 7 ? INSN_ACCESS_LOAD : INSN_ACCESS_MODIFY;
-    case 0xc0:
-    case 0xc1:
-        return insn->imm & 31 ? INSN_ACCESS_MODIFY : INSN_ACCESS_UNKNOWN;
-    case 0xd0:
-    case 0xd1:
-        return INSN_ACCESS_MODIFY;
-    case 0xf6:
-    case 0xf7:
-        return digit >= 6                 ? INSN_ACCESS_UNKNOWN
-               : digit == 2 || digit == 3 ? INSN_ACCESS_MODIFY
-                                          : INSN_ACCESS_LOAD;
-    case 0xfe:
-    case 0xff:
-        return digit < 2 ? INSN_ACCESS_MODIFY : digit == 4 ? INSN_ACCESS_LOAD : INSN_ACCESS_UNKNOWN;
-    default:
-        return INSN_ACCESS_UNKNOWN;
-    }
-}
-
-// One-byte opcodes with a memory operand.
-static enum insn_access access_1(const struct insn *insn, unsigned opcode)
-{
-    if (opcode < 0x40)
-        return (opcode & 7) > 1 || opcode >> 3 == 7 ? INSN_ACCESS_LOAD : INSN_ACCESS_MODIFY;
-    switch (opcode) {
-    case 0x69:
-    case 0x6b:
-    case 0x84:
-    case 0x85:
-    case 0x8a:
-    case 0x8b:
-    case 0xa0:
-    case 0xa1:
-        return INSN_ACCESS_LOAD;
-    case 0x86:
-    case 0x87:
-        return INSN_ACCESS_MODIFY;
-    case 0x88:
-    case 0x89:
-    case 0xa2:
-    case 0xa3:
-    case 0xc6:
-    case 0xc7:
-        return INSN_ACCESS_STORE;
-    case 0x8d:
-        return INSN_ACCESS_NONE;
-    default:
-        return access_group(insn, opcode);
-    }
-}
-
-// ... without one.
-static enum insn_access access_stack(const struct insn *insn, unsigned opcode)
-{
-    switch (opcode) {
-    case 0x50:
-    case 0x68:
-    case 0x6a:
-    case 0x9c:
-    case 0xaa:
-    case 0xab:
-    case 0xe8:
-        return INSN_ACCESS_STORE;
-    case 0x58:
-    case 0x8f:
-    case 0xac:
-    case 0xad:
-    case 0xae:
-    case 0xaf:
-    case 0xc2:
-    case 0xc3:
-    case 0xc9:
-    case 0xd7:
-        return INSN_ACCESS_LOAD;
-    case 0xff: {
-        unsigned digit = insn->modrm >> 3 & 7;
-        return digit == 2 || digit == 6 ? INSN_ACCESS_STORE : INSN_ACCESS_NONE;
-    }
-    default:
-        if ((opcode < 0x40 && (opcode & 7) >= 6) || (opcode >= 0xa4 && opcode <= 0xa7))
-            return INSN_ACCESS_UNKNOWN;
-        return opcode == 0xfe ? INSN_ACCESS_UNKNOWN : INSN_ACCESS_NONE;
-    }
-}
-
-static enum insn_access access_0f(const struct insn *insn, unsigned opcode)
-{
-    if (opcode == 0xa0 || opcode == 0xa8)
-        return INSN_ACCESS_UNKNOWN; // PUSH FS, PUSH GS
-    if (!insn->is_memory)
-        return INSN_ACCESS_NONE;
-    switch (opcode) {
-    case 0xa4:
-    case 0xac:
-        return insn->imm & 31 ? INSN_ACCESS_MODIFY : INSN_ACCESS_UNKNOWN;
-    case 0xaf:
-    case 0xb6:
-    case 0xb7:
-    case 0xbc:
-    case 0xbd:
-    case 0xbe:
-    case 0xbf:
-        return INSN_ACCESS_LOAD;
-    default:
-        return opcode >> 4 == 4   ? INSN_ACCESS_LOAD
-               : opcode >> 4 == 9 ? INSN_ACCESS_STORE
-               : opcode >> 4 == 1 ? INSN_ACCESS_NONE
-                                  : INSN_ACCESS_UNKNOWN;
-    }
-}
-
-// x87 loads and arithmetic of 2, 4 and 8 bytes; SSE and MMX by the place of their memory operand.
-static enum insn_access access_fpu(const struct insn *insn, const struct opcode_row *row)
-{
-    unsigned escape = row->opcode & 7, digit = insn->modrm >> 3 & 7;
-    if (!insn->is_memory)
-        return INSN_ACCESS_NONE;
-    if (!(row->attributes & ATTR_FPU) || row->map != MAP_1) {
-        switch (row->operand[0]) {
-        case OPND_Ed:
-        case OPND_Qd:
-        case OPND_Qq:
-        case OPND_Wss:
-        case OPND_Wsd:
-        case OPND_Wq:
-        case OPND_Wd:
-        case OPND_Wps:
-        case OPND_Wpd:
-        case OPND_Wdq:
-        case OPND_Mq:
-        case OPND_Md:
-        case OPND_Mdq:
-            return INSN_ACCESS_STORE;
-        default:
-            return INSN_ACCESS_LOAD;
-        }
-    }
-    if (!(escape & 1))
-        return INSN_ACCESS_LOAD;
-    if (digit == 0)
-        return INSN_ACCESS_LOAD;
-    if ((digit == 2 || digit == 3) || (escape == 7 && digit == 7))
-        return INSN_ACCESS_STORE;
-    if (escape == 7 && digit == 5)
-        return INSN_ACCESS_LOAD;
-    return INSN_ACCESS_UNKNOWN;
-}
-
-enum insn_access insn_access_of(const struct insn *insn)
-{
-    const struct opcode_row *row = &opcode_rows[insn->row];
-    if (insn->row == OPCODE_INVALID || (row->attributes & ATTR_STOP))
-        return INSN_ACCESS_UNKNOWN;
-    if (row->attributes & (ATTR_FPU | ATTR_MMX | ATTR_SSE))
-        return access_fpu(insn, row);
-    if (row->map == MAP_0F)
-        return access_0f(insn, row->opcode);
-    return insn->is_memory ? access_1(insn, row->opcode) : access_stack(insn, row->opcode);
-}
+#define MAX_WEIGHT  48u // of an instruction: 32 bytes of code each
 
 enum hook_truth hook_predicate_truth(const struct translator *t, const struct hook_site *site,
                                      const JitPredicate *p)
@@ -222,20 +53,44 @@ static unsigned weight_of(const struct hook *list)
     return weight;
 }
 
-static bool operation_is_native(const struct insn *insn, const struct hook *h, enum jit_place place)
+static bool place_is_access(enum jit_place place)
 {
-    bool access = place >= JIT_LOAD_BEFORE && place <= JIT_STORE;
+    return place >= JIT_LOAD_BEFORE && place <= JIT_STORE;
+}
+
+// Does an instruction that accesses memory like this come to the place?
+static bool place_applies(enum insn_access kind, enum jit_place place)
+{
+    bool load = place == JIT_LOAD_BEFORE || place == JIT_LOAD;
+    return !place_is_access(place) ||
+           (kind != INSN_ACCESS_NONE && kind != (load ? INSN_ACCESS_STORE : INSN_ACCESS_LOAD));
+}
+
+static bool operation_is_native(const struct translator *t, const struct insn *insn,
+                                const struct hook *h, enum jit_place place)
+{
+    bool access = place_is_access(place), reserved = hook_is_reserved(t, h);
     if (h->kind == HOOK_CALL)
         return !access;
+    if (access && !reserved && insn_access_is_late(insn))
+        return false;
     if (h->kind == HOOK_COUNT && h->step > INT32_MAX)
         return false;
     for (unsigned i = 0; i < h->nargs; i++) {
         if (h->args[i].kind == JIT_ARG_EA && insn->address_size != 4)
             return false;
-        if (h->args[i].kind == JIT_ARG_VALUE && place != JIT_LOAD)
+        if (h->args[i].kind == JIT_ARG_VALUE && place != JIT_LOAD && !reserved)
             return false;
     }
     return true;
+}
+
+static unsigned value_fields(const struct hook *h)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < h->nargs; i++)
+        n += h->args[i].kind == JIT_ARG_VALUE;
+    return n;
 }
 
 bool hooks_are_native(const struct translator *t, const struct insn *insn, bool ends)
@@ -243,7 +98,7 @@ bool hooks_are_native(const struct translator *t, const struct insn *insn, bool 
     const struct insn_hooks *hooks = insn->hooks;
     uint32_t attributes = opcode_rows[insn->row].attributes;
     enum insn_access kind = insn_access_of(insn);
-    unsigned weight = 0;
+    unsigned weight = 0, values = 0;
     if (t->single || t->plan.called ||
         ((attributes & ATTR_STRING) && (insn->prefixes & (INSN_REP | INSN_REPNE))) ||
         (ends && hooks->after))
@@ -253,16 +108,18 @@ bool hooks_are_native(const struct translator *t, const struct insn *insn, bool 
         return false;
     if (hooks->sees_memory && kind == INSN_ACCESS_UNKNOWN)
         return false;
-    for (unsigned place = JIT_BEFORE; place <= JIT_STORE; place++) {
-        bool access = place >= JIT_LOAD_BEFORE;
-        if (access && kind == INSN_ACCESS_NONE)
+    for (enum jit_place place = JIT_BEFORE; place <= JIT_STORE; place++) {
+        if (!place_applies(kind, place))
             continue;
-        weight += weight_of(hooks->at[place]) * (access ? 2 : 1);
-        for (const struct hook *h = hooks->at[place]; h; h = h->next)
-            if (!operation_is_native(insn, h, (enum jit_place)place))
+        weight += weight_of(hooks->at[place]) * (place_is_access(place) ? 2 : 1);
+        for (const struct hook *h = hooks->at[place]; h; h = h->next) {
+            if (!operation_is_native(t, insn, h, place))
                 return false;
+            if (place == JIT_STORE_BEFORE || place == JIT_STORE)
+                values += value_fields(h);
+        }
     }
-    return weight <= MAX_WEIGHT;
+    return weight <= MAX_WEIGHT && 2 * values <= MAX_STORED_VALUES;
 }
 
 struct buffer_use {
@@ -271,10 +128,11 @@ struct buffer_use {
 };
 
 // False: too many buffers.
-static bool use_buffers(const struct hook *list, unsigned times, struct buffer_use *uses)
+static bool use_buffers(const struct translator *t, const struct hook *list, unsigned times,
+                        struct buffer_use *uses)
 {
     for (const struct hook *h = list; h; h = h->next) {
-        if (h->kind != HOOK_RECORD || h->buffer->dead)
+        if (h->kind != HOOK_RECORD || h->buffer->dead || hook_is_reserved(t, h))
             continue;
         unsigned i = 0;
         while (i < MAX_BUFFERS && uses[i].buffer && uses[i].buffer != h->buffer)
@@ -287,18 +145,70 @@ static bool use_buffers(const struct hook *list, unsigned times, struct buffer_u
     return true;
 }
 
-static bool use_insn(const struct insn *insn, struct buffer_use *uses)
+static bool use_insn(const struct translator *t, const struct insn *insn, struct buffer_use *uses)
 {
     enum insn_access kind = insn_access_of(insn);
-    bool loads = kind == INSN_ACCESS_LOAD || kind == INSN_ACCESS_MODIFY;
-    bool stores = kind == INSN_ACCESS_STORE || kind == INSN_ACCESS_MODIFY;
-    unsigned pieces = opcode_rows[insn->row].attributes & ATTR_SSE ? 2 : 1;
-    const struct insn_hooks *hooks = insn->hooks;
-    return use_buffers(hooks->before, 1, uses) && use_buffers(hooks->after, 1, uses) &&
-           use_buffers(hooks->load_before, loads ? pieces : 0, uses) &&
-           use_buffers(hooks->load, loads ? pieces : 0, uses) &&
-           use_buffers(hooks->store_before, stores ? pieces : 0, uses) &&
-           use_buffers(hooks->store, stores ? pieces : 0, uses);
+    for (enum jit_place place = JIT_BEFORE; place <= JIT_STORE; place++) {
+        unsigned times = place_is_access(place) ? 2 : 1; // wide accesses come in pieces
+        if (place_applies(kind, place) && !use_buffers(t, insn->hooks->at[place], times, uses))
+            return false;
+    }
+    return true;
+}
+
+static struct JitBuffer *first_buffer(const struct block *block)
+{
+    for (unsigned i = 0; i < block->count; i++) {
+        const struct insn *insn = &block->insns[i];
+        enum insn_access kind = insn->hooks ? insn_access_of(insn) : INSN_ACCESS_NONE;
+        for (enum jit_place place = JIT_BEFORE; insn->hooks && place <= JIT_STORE; place++)
+            for (const struct hook *h = insn->hooks->at[place]; h; h = h->next)
+                if (h->kind == HOOK_RECORD && !h->buffer->dead && place_applies(kind, place) &&
+                    !(place_is_access(place) && kind == INSN_ACCESS_UNKNOWN))
+                    return h->buffer;
+    }
+    return NULL;
+}
+
+// Records whose predicates are tested have no certain place.
+static bool can_reserve(const struct translator *t, const struct JitBuffer *buffer)
+{
+    const struct block *block = t->block;
+    for (unsigned i = 0; i < block->count; i++) {
+        const struct insn *insn = &block->insns[i];
+        for (enum jit_place place = JIT_BEFORE; insn->hooks && place <= JIT_STORE; place++) {
+            const struct hook_site site = {.insn = insn, .access = place_is_access(place)};
+            for (const struct hook *h = insn->hooks->at[place]; h; h = h->next)
+                if (h->kind == HOOK_RECORD && h->buffer == buffer &&
+                    hook_truth(t, &site, h) == HOOK_TESTED)
+                    return false;
+        }
+    }
+    return true;
+}
+
+static void jump_to_interpreter(struct translator *t, uint8_t *site)
+{
+    x64_patch(site, t->cold.at);
+    x64_mov_imm32(&t->cold, X64_R8, STEP_UNCOUNTED);
+    x64_rip(&t->cold, 0x8d | X64_W, X64_R9, t->header, 0);
+    x64_jmp(&t->cold, t->stubs->rest);
+}
+
+// next = base + what the block needs; the latter is known when the block has been translated.
+static void emit_reservation(struct translator *t)
+{
+    struct JitBuffer *buffer = t->plan.buffer;
+    const uint8_t *limit = t->cold.at;
+    x64_imm64(&t->cold, (uintptr_t)buffer->end);
+    flags_release(t, t->live[0]);
+    hook_emit_host(t, 0x8b | X64_W, SCRATCH_A, &buffer->next, 0);
+    hook_emit_host(t, 0x89 | X64_W, SCRATCH_A, &buffer->base, 0);
+    x64_rm(&t->hot, 0x8d | X64_W, SCRATCH_A, x64_at(SCRATCH_A, INT32_MAX));
+    t->plan.reserved = t->hot.at - 4;
+    x64_rip(&t->hot, 0x3b | X64_W, SCRATCH_A, limit, 0);
+    jump_to_interpreter(t, x64_jcc(&t->hot, X64_AE, NULL));
+    hook_emit_host(t, 0x89 | X64_W, SCRATCH_A, &buffer->next, 0);
 }
 
 // A block whose records might fill a buffer is interpreted, which flushes it.
@@ -310,11 +220,7 @@ static void emit_room_test(struct translator *t, const struct buffer_use *use)
     x64_imm64(&t->cold, (uintptr_t)buffer->end - needed);
     hook_emit_host(t, 0x8b | X64_W, SCRATCH_A, &buffer->next, 0);
     x64_rip(&t->hot, 0x3b | X64_W, SCRATCH_A, limit, 0);
-    uint8_t *full = x64_jcc(&t->hot, X64_AE, NULL);
-    x64_patch(full, t->cold.at);
-    x64_mov_imm32(&t->cold, X64_R8, STEP_UNCOUNTED);
-    x64_rip(&t->cold, 0x8d | X64_W, X64_R9, t->header, 0);
-    x64_jmp(&t->cold, t->stubs->rest);
+    jump_to_interpreter(t, x64_jcc(&t->hot, X64_AE, NULL));
 }
 
 // May the block's counts be added at its start? Not when somebody may look in between.
@@ -371,11 +277,16 @@ void hooks_emit_start(struct translator *t)
 {
     const struct block *block = t->block;
     struct buffer_use uses[MAX_BUFFERS] = {0};
+    struct JitBuffer *buffer = first_buffer(block);
     if (t->single)
         return;
+    if (buffer && can_reserve(t, buffer))
+        t->plan.buffer = buffer;
     for (unsigned i = 0; i < block->count; i++)
-        if (block->insns[i].hooks && !use_insn(&block->insns[i], uses))
+        if (block->insns[i].hooks && !use_insn(t, &block->insns[i], uses))
             t->plan.called = true;
+    if (t->plan.called)
+        t->plan.buffer = NULL;
     for (unsigned i = 0; i < MAX_BUFFERS && uses[i].buffer && !t->plan.called; i++) {
         if (uses[i].records == 0)
             continue;
@@ -385,8 +296,18 @@ void hooks_emit_start(struct translator *t)
         if (needed > t->block->code.room)
             t->block->code.room = needed;
     }
+    if (t->plan.buffer)
+        emit_reservation(t);
     if (counts_are_unseen(block))
         open_merged(t);
+}
+
+void hooks_begin(struct translator *t)
+{
+    struct insn_hooks *hooks = &t->block->hooks[t->index];
+    hooks->records = (uint16_t)t->plan.records;
+    hooks->begun = 0;
+    t->stored_count = 0;
 }
 
 void hooks_take(struct translator *t, const struct insn *insn)
@@ -406,6 +327,12 @@ void hooks_refuse(const struct insn *insn)
 void hooks_finish(struct translator *t)
 {
     uint32_t total = (uint32_t)t->plan.total;
+    if (t->plan.buffer) {
+        uint32_t bytes = t->plan.records * t->plan.buffer->fields * (uint32_t)sizeof(uint64_t);
+        memcpy(t->plan.reserved, &bytes, sizeof bytes);
+        t->block->code.buffer = t->plan.buffer;
+        t->block->code.records = t->plan.records;
+    }
     if (!t->plan.merged)
         return;
     memcpy(t->plan.merged, &total, sizeof total);

@@ -308,7 +308,8 @@ enum jit_arg_kind {
     JIT_ARG_VALUE,   /* loaded or stored; for letter i or l */
     JIT_ARG_CONTEXT, /* CR3 of the running process */
     JIT_ARG_CPL,     /* privilege level */
-    JIT_ARG_ICOUNT   /* instructions executed since power-on */
+    JIT_ARG_ICOUNT,  /* instructions executed since power-on */
+    JIT_ARG_ACCESS   /* an access in one word: see jit_access */
 };
 
 #define JIT_MAX_FIELDS 8u /* arguments of a call, fields of a record */
@@ -364,6 +365,25 @@ static inline JitArg jit_size(void)
 static inline JitArg jit_value(void)
 {
     return jit_arg(JIT_ARG_VALUE, 0);
+}
+/* Of an access: the address in the low half, its size in bits 32 to 39, bit 40 set for a store. Two
+ * fields fewer than one by one. */
+#define JIT_ACCESS_STORE (UINT64_C(1) << 40)
+static inline JitArg jit_access(void)
+{
+    return jit_arg(JIT_ARG_ACCESS, 0);
+}
+static inline uint32_t jit_access_address(uint64_t access)
+{
+    return (uint32_t)access;
+}
+static inline unsigned jit_access_size(uint64_t access)
+{
+    return (unsigned)(access >> 32) & 0xff;
+}
+static inline bool jit_access_is_store(uint64_t access)
+{
+    return (access & JIT_ACCESS_STORE) != 0;
 }
 static inline JitArg jit_context(void)
 {
