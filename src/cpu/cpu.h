@@ -186,8 +186,21 @@ enum cpu_hook_phase { CPU_HOOK_IDLE, CPU_HOOK_BEFORE, CPU_HOOK_DURING, CPU_HOOK_
 typedef void cpu_observer(struct cpu *cpu, bool is_store, bool done, uint32_t linear,
                           uint64_t value, unsigned size);
 
+// A run of elements that a repeated string instruction has done in plain memory, each of `size`
+// bytes, upwards. An element's accesses come in this order.
+struct cpu_span {
+    struct cpu_span_place {
+        uint32_t linear; // of the first element
+        bool is_store;
+    } places[2];
+    unsigned nplaces, size;
+    uint32_t count;
+};
+typedef void cpu_span_observer(struct cpu *cpu, const struct cpu_span *span);
+
 struct cpu_hook_state {
     cpu_observer *observe; // NULL: nobody; set by mem_observe_begin
+    cpu_span_observer *observe_span; // set after it: runs of elements may be told at once, afterwards
     uintptr_t *tlb[2][2];  // the data tables while they are hidden from the accessors
     const struct insn *insn;
     const void *helper; // src/jit's: the one that runs

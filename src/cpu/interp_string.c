@@ -64,6 +64,14 @@ ALWAYS_INLINE void scas_one(struct cpu *cpu, const struct string_state *s, unsig
     index_advance(cpu, REG_EDI, s->step, s->mask);
 }
 
+static uint8_t *string_host(const struct cpu *cpu, uint32_t linear, enum mmu_access access)
+{
+    if (LIKELY(!cpu->hook.observe))
+        return mmu_host(&cpu->mmu, linear, access, cpu->is_user);
+    uintptr_t addend = cpu->hook.tlb[cpu->is_user][access][linear >> PAGE_SHIFT];
+    return addend ? (uint8_t *)(addend + linear) : NULL;
+}
+
 // Bytes from [segment:index] on that can be reached through one host pointer: within the page, the
 // segment and the address size. 0: take the slow path.
 static uint32_t string_span(struct cpu *cpu, enum segment_index segment, uint32_t index,
@@ -74,7 +82,7 @@ static uint32_t string_span(struct cpu *cpu, enum segment_index segment, uint32_
     if (!(seg->rights & needed) || (seg->rights & SEGMENT_EXPAND_DOWN) || index > seg->limit)
         return 0;
     uint32_t linear = seg->base + index;
-    *host = mmu_host(&cpu->mmu, linear, access, cpu->is_user);
+    *host = string_host(cpu, linear, access);
     if (*host == NULL)
         return 0;
     uint64_t room = PAGE_SIZE - (linear & (PAGE_SIZE - 1));
@@ -252,6 +260,28 @@ ALWAYS_INLINE uint32_t string_bulk(struct cpu *cpu, const struct string_state *s
     }
 }
 
+// The registers are already behind the elements.
+static void string_tell_span(struct cpu *cpu, const struct string_state *s, enum string_op op,
+                             unsigned size, uint32_t count)
+{
+    struct cpu_span span = {.size = size, .count = count};
+    uint32_t bytes = count * size;
+    if (op == STRING_MOVS || op == STRING_CMPS)
+        span.places[span.nplaces++].linear =
+            cpu->segs[s->source].base + ((cpu->regs[REG_ESI] - bytes) & s->mask);
+    span.places[span.nplaces].linear =
+        cpu->segs[SEG_ES].base + ((cpu->regs[REG_EDI] - bytes) & s->mask);
+    span.places[span.nplaces++].is_store = op == STRING_MOVS || op == STRING_STOS;
+    cpu->hook.observe_span(cpu, &span);
+}
+
+// May elements be done without showing each access?
+static bool string_may_run(const struct cpu *cpu)
+{
+    return !(cpu->eflags & (FLAG_DF | FLAG_TF)) && !cpu->mem_hooked &&
+           (LIKELY(!cpu->hook.observe) || cpu->hook.observe_span);
+}
+
 // The repeated form. Leaves after each step when somebody wants the CPU or it single-steps.
 ALWAYS_INLINE void string_repeat(struct cpu *cpu, const struct insn *insn, enum string_op op,
                                  unsigned size)
@@ -262,8 +292,10 @@ ALWAYS_INLINE void string_repeat(struct cpu *cpu, const struct insn *insn, enum 
     uint32_t count = cpu->regs[REG_ECX] & s.mask;
     while (count != 0) {
         uint32_t done = 0;
-        if (LIKELY(!(cpu->eflags & (FLAG_DF | FLAG_TF)) && !cpu->mem_hooked))
+        if (LIKELY(string_may_run(cpu)))
             done = string_bulk(cpu, &s, count, op, size, while_equal);
+        if (UNLIKELY(cpu->hook.observe && done != 0))
+            string_tell_span(cpu, &s, op, size, done);
         if (done == 0) {
             string_one(cpu, &s, op, size);
             done = 1;

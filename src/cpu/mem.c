@@ -80,6 +80,7 @@ void mem_observe_begin(struct cpu *cpu, cpu_observer *observe)
         }
     }
     hook->observe = observe;
+    hook->observe_span = NULL;
 }
 
 void mem_observe_end(struct cpu *cpu)

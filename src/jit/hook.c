@@ -71,6 +71,15 @@ static bool predicate_holds(const struct cpu *cpu, const JitPredicate *p,
     return true;
 }
 
+static bool predicates_hold(const struct cpu *cpu, const struct hook *hook,
+                            const struct hook_event *event)
+{
+    unsigned i = 0;
+    while (i < hook->npredicates && predicate_holds(cpu, &hook->predicates[i], event))
+        i++;
+    return i == hook->npredicates;
+}
+
 struct call_frame {
     struct cpu *cpu;
     const struct hook *hook;
@@ -139,10 +148,7 @@ static void hook_record(struct cpu *cpu, const struct hook *hook, const struct h
 void hook_run_list(struct cpu *cpu, const struct hook *hook, const struct hook_event *event)
 {
     for (; hook; hook = hook->next) {
-        unsigned i = 0;
-        while (i < hook->npredicates && predicate_holds(cpu, &hook->predicates[i], event))
-            i++;
-        if (i < hook->npredicates)
+        if (!predicates_hold(cpu, hook, event))
             continue;
         switch (hook->kind) {
         case HOOK_CALL:
@@ -183,6 +189,104 @@ static void on_access(struct cpu *cpu, bool is_store, bool done, uint32_t linear
     raise_requested(cpu);
 }
 
+// What a record of a run of elements holds, and what is added to it from one element to the next.
+struct span_record {
+    struct JitBuffer *buffer;
+    unsigned nargs;
+    uint64_t words[HOOK_MAX_FIELDS], steps[HOOK_MAX_FIELDS];
+};
+#define SPAN_MAX_RECORDS 8u
+
+// Is it the same for each element, but for the address?
+static bool list_suits_span(const struct hook *list, unsigned *records)
+{
+    for (const struct hook *h = list; h; h = h->next) {
+        if (h->kind == HOOK_CALL || h->kind == HOOK_STORE)
+            return false;
+        *records += h->kind == HOOK_RECORD;
+        for (unsigned i = 0; i < h->npredicates; i++)
+            if (h->predicates[i].kind != JIT_IF_CONTEXT && h->predicates[i].kind != JIT_IF_CPL)
+                return false;
+        for (unsigned i = 0; i < h->nargs; i++)
+            if (h->args[i].kind == JIT_ARG_REG || h->args[i].kind == JIT_ARG_VALUE)
+                return false;
+    }
+    return true;
+}
+
+static bool insn_suits_span(const struct insn *insn)
+{
+    const struct insn_hooks *hooks = insn->hooks;
+    unsigned records = 0;
+    return (insn->prefixes & (INSN_REP | INSN_REPNE)) &&
+           list_suits_span(hooks->load_before, &records) &&
+           list_suits_span(hooks->load, &records) &&
+           list_suits_span(hooks->store_before, &records) &&
+           list_suits_span(hooks->store, &records) && 2 * records <= SPAN_MAX_RECORDS;
+}
+
+static unsigned add_span_list(struct cpu *cpu, const struct hook *list, const struct cpu_span *span,
+                              unsigned place, struct span_record *out)
+{
+    const struct insn *insn = cpu->hook.insn;
+    const struct hook_event event = {.insn = insn,
+                                     .pc = insn->hooks->linear,
+                                     .address = span->places[place].linear,
+                                     .size = span->size,
+                                     .store = span->places[place].is_store};
+    unsigned n = 0;
+    for (const struct hook *h = list; h; h = h->next) {
+        if (!predicates_hold(cpu, h, &event))
+            continue;
+        if (h->kind == HOOK_COUNT) {
+            *h->target += h->step * span->count;
+        } else if (!h->buffer->dead) {
+            out[n] = (struct span_record){.buffer = h->buffer, .nargs = h->nargs};
+            for (unsigned i = 0; i < h->nargs; i++) {
+                enum jit_arg_kind kind = h->args[i].kind;
+                out[n].words[i] = argument_value(cpu, &h->args[i], &event);
+                out[n].steps[i] =
+                    kind == JIT_ARG_ADDRESS || kind == JIT_ARG_ACCESS ? span->size : 0;
+            }
+            n++;
+        }
+    }
+    return n;
+}
+
+// The flush of a full buffer may drop everything: nothing of the block is looked at after it.
+static void append_span(struct span_record *records, unsigned n, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        for (struct span_record *r = records; r < records + n; r++) {
+            struct JitBuffer *b = r->buffer;
+            if (UNLIKELY(b->dead))
+                continue;
+            for (unsigned k = 0; k < r->nargs; k++) {
+                b->next[k] = r->words[k];
+                r->words[k] += r->steps[k];
+            }
+            b->next += b->fields;
+            if (UNLIKELY(b->next >= b->end))
+                hook_buffer_flush(b);
+        }
+    }
+}
+
+static void on_span(struct cpu *cpu, const struct cpu_span *span)
+{
+    const struct insn_hooks *hooks = cpu->hook.insn->hooks;
+    struct span_record records[SPAN_MAX_RECORDS];
+    unsigned n = 0;
+    for (unsigned i = 0; i < span->nplaces; i++) {
+        bool store = span->places[i].is_store;
+        n += add_span_list(cpu, store ? hooks->store_before : hooks->load_before, span, i,
+                           records + n);
+        n += add_span_list(cpu, store ? hooks->store : hooks->load, span, i, records + n);
+    }
+    append_span(records, n, span->count);
+}
+
 static void execute(struct cpu *cpu, const struct insn *insn)
 {
     if (!insn->hooks->sees_memory) {
@@ -192,6 +296,8 @@ static void execute(struct cpu *cpu, const struct insn *insn)
     cpu->hook.insn = insn;
     cpu->hook.phase = CPU_HOOK_DURING;
     mem_observe_begin(cpu, on_access);
+    if (insn_suits_span(insn))
+        cpu->hook.observe_span = on_span;
     insn->handler(cpu, insn);
     mem_observe_end(cpu);
     cpu->hook.phase = CPU_HOOK_IDLE;
