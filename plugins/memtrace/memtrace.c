@@ -14,7 +14,7 @@ const struct plugin_option plugin_options[] = {
     {NULL, NULL, NULL}};
 
 enum { FIELD_ACCESS, FIELD_PC, FIELDS };
-#define RECORDS 2048u // 32 KiB
+#define RECORDS 1024u
 
 // A file: the header, then records, all little-endian.
 struct file_header {

@@ -33,7 +33,6 @@ struct block_code {
     uint32_t bytes;
     uint32_t runs; // before it was translated
     bool merged;   // it has merged counts
-    uint32_t room; // bytes of any record buffer that it may fill without looking
     struct JitBuffer *buffer; // where it reserves `records` records at its start; may be NULL
     uint32_t records;
     struct block_exit exits[2];

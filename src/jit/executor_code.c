@@ -267,23 +267,6 @@ static void records_give_back(const struct block *block, unsigned next)
     b->base = b->next - block->code.records * b->fields;
 }
 
-// What ran in C may have filled record buffers that the rest of the block, from instruction number
-// `next` on, expects room in.
-static bool has_room(const struct executor *ex, const struct block *block, unsigned next)
-{
-    const struct JitBuffer *reserved = block->code.buffer;
-    if (reserved &&
-        (size_t)(reserved->end - reserved->next) <=
-            (size_t)(block->code.records - records_before(block, next)) * reserved->fields)
-        return false;
-    if (LIKELY(block->code.room == 0))
-        return true;
-    for (const struct JitBuffer *b = ex->helpers.buffers; b; b = b->link)
-        if ((size_t)(b->end - b->next) * sizeof *b->next <= block->code.room)
-            return false;
-    return true;
-}
-
 // Behind instruction number index, which was run in C. Nonzero: translated code must be left.
 static unsigned step_end(struct cpu *cpu, struct block *block, unsigned index, bool whole)
 {
@@ -291,8 +274,7 @@ static unsigned step_end(struct cpu *cpu, struct block *block, unsigned index, b
     unsigned next = index + 1;
     // Who asks for attention from within a block gets it at the block's end, as in the interpreter.
     if (whole && next < last_step(ex, block) &&
-        (UNLIKELY(atomic_load_explicit(&cpu->kicked, memory_order_relaxed)) ||
-         UNLIKELY(!has_room(ex, block, next)))) {
+        UNLIKELY(atomic_load_explicit(&cpu->kicked, memory_order_relaxed))) {
         executor_interpret(cpu, block, next, last_step(ex, block) - next);
         next = block->count;
     }
@@ -329,10 +311,8 @@ unsigned jit_rest(struct cpu *cpu, struct block *block, unsigned index, uint64_t
     step_begin(cpu, block, index, counter);
     unsigned end = last_step(ex, block);
     bool whole = true;
-    if (!(how & STEP_UNCOUNTED)) {
-        executor_count(block, index + (how & STEP_BEGUN ? 1 : 0), false);
-        records_take_back(block, index, how & STEP_BEGUN);
-    }
+    executor_count(block, index + (how & STEP_BEGUN ? 1 : 0), false);
+    records_take_back(block, index, how & STEP_BEGUN);
     if (how & STEP_BEGUN)
         whole = finish_insn(cpu, block, index++);
     if (whole && index < end)
@@ -357,18 +337,32 @@ unsigned jit_before(struct cpu *cpu, struct block *block, unsigned index, uint64
     enter_insn(cpu, block, index, counter);
     records_take_back(block, index, false);
     bool leave = hook_begin_insn(cpu, insn);
-    if (LIKELY(!leave && !block->dead && !cpu->hook.requests && has_room(ex, block, index))) {
+    if (LIKELY(!leave && !block->dead && !cpu->hook.requests)) {
         records_give_back(block, index);
         jit_flags_from_cpu(cpu);
         return 0;
     }
-    leave = leave || hook_end_insn(cpu, insn);
+    if (!leave)
+        hook_end_insn(cpu, insn);
     cpu->instructions++;
     if ((insn->prefixes & (INSN_REP | INSN_REPNE)) && cpu->eip == cpu->insn_eip)
         cpu->instructions--;
-    else if (!leave && !block->dead && index + 1 < last_step(ex, block))
-        executor_interpret(cpu, block, index + 1, last_step(ex, block) - (index + 1));
     ex->look = block->stop;
+    return 1;
+}
+
+// At the start of a block: a record buffer is full. Nonzero: the block is not begun.
+unsigned jit_flush(struct cpu *cpu, struct block *block, unsigned index, uint64_t counter)
+{
+    struct executor *ex = cpu->executor;
+    step_begin(cpu, block, index, counter);
+    for (struct JitBuffer *b = ex->helpers.buffers; b; b = b->link)
+        hook_buffer_flush_full(b);
+    if (LIKELY(!block->dead && !atomic_load_explicit(&cpu->kicked, memory_order_relaxed))) {
+        jit_flags_from_cpu(cpu);
+        return 0;
+    }
+    ex->look = true;
     return 1;
 }
 

@@ -205,7 +205,7 @@ struct JitBuffer *helper_buffer_create(
     void (*flush)(void *opaque, const uint64_t *records, size_t count), void *opaque)
 {
     struct JitBuffer *b = xcalloc(1, sizeof *b);
-    b->records = xcalloc(capacity * fields, sizeof *b->records);
+    b->records = xcalloc((capacity + HOOK_SLACK) * fields, sizeof *b->records);
     b->next = b->records;
     b->end = b->records + capacity * fields;
     b->fields = fields;

@@ -125,11 +125,33 @@ static void call_flush(void *self)
     b->flush(b->opaque, b->records, frame->count);
 }
 
+static void flush_piece(struct JitBuffer *buffer, size_t words)
+{
+    struct flush_frame frame = {buffer, words / buffer->fields};
+    buffer->flushing = true;
+    if (buffer->flush && !buffer->dead)
+        helper_invoke(buffer->registry, buffer->owner, call_flush, &frame);
+    buffer->flushing = false;
+}
+
+void hook_buffer_flush_full(struct JitBuffer *buffer)
+{
+    const size_t whole = (size_t)(buffer->end - buffer->records);
+    while (buffer->next >= buffer->end && !buffer->flushing) {
+        size_t rest = (size_t)(buffer->next - buffer->end);
+        flush_piece(buffer, whole);
+        memmove(buffer->records, buffer->end, rest * sizeof *buffer->records);
+        buffer->next = buffer->records + rest;
+    }
+}
+
 void hook_buffer_flush(struct JitBuffer *buffer)
 {
-    struct flush_frame frame = {buffer, (size_t)(buffer->next - buffer->records) / buffer->fields};
-    if (frame.count > 0 && buffer->flush && !buffer->dead)
-        helper_invoke(buffer->registry, buffer->owner, call_flush, &frame);
+    if (buffer->flushing)
+        return;
+    hook_buffer_flush_full(buffer);
+    if (buffer->next > buffer->records)
+        flush_piece(buffer, (size_t)(buffer->next - buffer->records));
     buffer->next = buffer->records;
 }
 
@@ -142,7 +164,7 @@ static void hook_record(struct cpu *cpu, const struct hook *hook, const struct h
         buffer->next[i] = argument_value(cpu, &hook->args[i], event);
     buffer->next += buffer->fields;
     if (buffer->next >= buffer->end)
-        hook_buffer_flush(buffer);
+        hook_buffer_flush_full(buffer);
 }
 
 void hook_run_list(struct cpu *cpu, const struct hook *hook, const struct hook_event *event)
@@ -268,7 +290,7 @@ static void append_span(struct span_record *records, unsigned n, uint32_t count)
             }
             b->next += b->fields;
             if (UNLIKELY(b->next >= b->end))
-                hook_buffer_flush(b);
+                hook_buffer_flush_full(b);
         }
     }
 }

@@ -10,6 +10,7 @@
 
 #define HOOK_MAX_PREDICATES 4u
 #define HOOK_MAX_FIELDS     JIT_MAX_FIELDS
+#define HOOK_SLACK          2048u // more than the records of a block: of an instruction 24
 
 enum hook_kind {
     HOOK_CALL,   // helper(args), result to ret
@@ -18,13 +19,14 @@ enum hook_kind {
     HOOK_RECORD, // appends args[0..nargs) to buffer, 64 bits each
 };
 
-// A record buffer of a plugin: `fields` words a record. Generated code may append at next as long
-// as next < end, and calls hook_buffer_flush when next reaches end. It may also reserve what a block
-// needs when it is begun: next is behind that then, and base where the block's first record goes.
+// A record buffer of a plugin: `fields` words a record. A block of generated code is begun only when
+// next < end, and may append HOOK_SLACK records: there is room behind end. It may also reserve what
+// it needs when it is begun: next is behind that then, and base where its first record goes.
 struct JitBuffer {
     uint64_t *next, *base, *end, *records;
     unsigned fields;
     bool dead; // its plugin is gone
+    bool flushing;
     void *owner;
     struct helper_registry *registry;
     void (*flush)(void *opaque, const uint64_t *records, size_t count);
@@ -96,6 +98,9 @@ bool hook_end_insn(struct cpu *cpu, const struct insn *insn);
 bool hook_after_insn(struct cpu *cpu, const struct insn *insn);
 
 void hook_free_list(struct hook *hook);
+// All that is there, in pieces of at most the buffer's capacity.
 void hook_buffer_flush(struct JitBuffer *buffer);
+// As many whole capacities as are there.
+void hook_buffer_flush_full(struct JitBuffer *buffer);
 
 #endif

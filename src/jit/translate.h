@@ -67,14 +67,13 @@ struct jit_stubs {
     uint8_t *leave_at;     // jump: R8D target EIP
     uint8_t *before;       // call: as step, but runs only what is attached before the instruction
     uint8_t *after;        // ... after it
+    uint8_t *flush;        // call: as step, at the start of a block: empties full record buffers
     uint8_t *fpu_load;     // call: makes the host's FPU hold the guest's state; CF: it must not
 };
 
-// Beside the instruction's number in R8D. BEGUN: what is attached before it was run. UNCOUNTED: the
-// block's merged counts have not been added.
-#define STEP_BEGUN     0x80000000u
-#define STEP_UNCOUNTED 0x40000000u
-#define STEP_INDEX     0xffffu
+// Beside the instruction's number in R8D. BEGUN: what is attached before it was run.
+#define STEP_BEGUN 0x80000000u
+#define STEP_INDEX 0xffffu
 
 #define SLOW_SITES 6u
 
@@ -178,6 +177,7 @@ unsigned jit_step(struct cpu *cpu, struct block *block, unsigned index, uint64_t
 unsigned jit_rest(struct cpu *cpu, struct block *block, unsigned index, uint64_t counter);
 unsigned jit_before(struct cpu *cpu, struct block *block, unsigned index, uint64_t counter);
 unsigned jit_after(struct cpu *cpu, struct block *block, unsigned index, uint64_t counter);
+unsigned jit_flush(struct cpu *cpu, struct block *block, unsigned index, uint64_t counter);
 
 // ---- for translate_*.c ----
 

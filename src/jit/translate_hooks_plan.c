@@ -7,6 +7,9 @@
 #define MAX_BUFFERS 4u
 #define MAX_WEIGHT  48u // of an instruction: 32 bytes of code each
 
+// A record weighs 2 at least.
+_Static_assert(BLOCK_MAX_INSNS * MAX_WEIGHT / 2 <= HOOK_SLACK, "records of a block");
+
 enum hook_truth hook_predicate_truth(const struct translator *t, const struct hook_site *site,
                                      const JitPredicate *p)
 {
@@ -122,37 +125,30 @@ bool hooks_are_native(const struct translator *t, const struct insn *insn, bool 
     return weight <= MAX_WEIGHT && 2 * values <= MAX_STORED_VALUES;
 }
 
-struct buffer_use {
-    struct JitBuffer *buffer;
-    unsigned records;
-};
-
-// False: too many buffers.
-static bool use_buffers(const struct translator *t, const struct hook *list, unsigned times,
-                        struct buffer_use *uses)
+// Buffers of records whose place is not reserved. False: too many.
+static bool use_buffers(const struct translator *t, const struct hook *list,
+                        const struct JitBuffer **uses)
 {
     for (const struct hook *h = list; h; h = h->next) {
         if (h->kind != HOOK_RECORD || h->buffer->dead || hook_is_reserved(t, h))
             continue;
         unsigned i = 0;
-        while (i < MAX_BUFFERS && uses[i].buffer && uses[i].buffer != h->buffer)
+        while (i < MAX_BUFFERS && uses[i] && uses[i] != h->buffer)
             i++;
         if (i == MAX_BUFFERS)
             return false;
-        uses[i].buffer = h->buffer;
-        uses[i].records += times;
+        uses[i] = h->buffer;
     }
     return true;
 }
 
-static bool use_insn(const struct translator *t, const struct insn *insn, struct buffer_use *uses)
+static bool use_insn(const struct translator *t, const struct insn *insn,
+                     const struct JitBuffer **uses)
 {
     enum insn_access kind = insn_access_of(insn);
-    for (enum jit_place place = JIT_BEFORE; place <= JIT_STORE; place++) {
-        unsigned times = place_is_access(place) ? 2 : 1; // wide accesses come in pieces
-        if (place_applies(kind, place) && !use_buffers(t, insn->hooks->at[place], times, uses))
+    for (enum jit_place place = JIT_BEFORE; place <= JIT_STORE; place++)
+        if (place_applies(kind, place) && !use_buffers(t, insn->hooks->at[place], uses))
             return false;
-    }
     return true;
 }
 
@@ -187,40 +183,30 @@ static bool can_reserve(const struct translator *t, const struct JitBuffer *buff
     return true;
 }
 
-static void jump_to_interpreter(struct translator *t, uint8_t *site)
+// Leaves next in SCRATCH_A, below end.
+static void emit_room_test(struct translator *t, const struct JitBuffer *buffer)
 {
-    x64_patch(site, t->cold.at);
-    x64_mov_imm32(&t->cold, X64_R8, STEP_UNCOUNTED);
-    x64_rip(&t->cold, 0x8d | X64_W, X64_R9, t->header, 0);
-    x64_jmp(&t->cold, t->stubs->rest);
-}
-
-// next = base + what the block needs; the latter is known when the block has been translated.
-static void emit_reservation(struct translator *t)
-{
-    struct JitBuffer *buffer = t->plan.buffer;
     const uint8_t *limit = t->cold.at;
     x64_imm64(&t->cold, (uintptr_t)buffer->end);
     flags_release(t, t->live[0]);
+    const uint8_t *again = t->hot.at;
     hook_emit_host(t, 0x8b | X64_W, SCRATCH_A, &buffer->next, 0);
+    x64_rip(&t->hot, 0x3b | X64_W, SCRATCH_A, limit, 0);
+    x64_patch(x64_jcc(&t->hot, X64_AE, NULL), t->cold.at);
+    x64_mov_imm32(&t->cold, X64_R8, 0);
+    x64_rip(&t->cold, 0x8d | X64_W, X64_R9, t->header, 0);
+    x64_call(&t->cold, t->stubs->flush);
+    x64_jmp(&t->cold, again);
+}
+
+// base = next; next += what the block needs, which is known when it has been translated.
+static void emit_reservation(struct translator *t)
+{
+    struct JitBuffer *buffer = t->plan.buffer;
     hook_emit_host(t, 0x89 | X64_W, SCRATCH_A, &buffer->base, 0);
     x64_rm(&t->hot, 0x8d | X64_W, SCRATCH_A, x64_at(SCRATCH_A, INT32_MAX));
     t->plan.reserved = t->hot.at - 4;
-    x64_rip(&t->hot, 0x3b | X64_W, SCRATCH_A, limit, 0);
-    jump_to_interpreter(t, x64_jcc(&t->hot, X64_AE, NULL));
     hook_emit_host(t, 0x89 | X64_W, SCRATCH_A, &buffer->next, 0);
-}
-
-// A block whose records might fill a buffer is interpreted, which flushes it.
-static void emit_room_test(struct translator *t, const struct buffer_use *use)
-{
-    const struct JitBuffer *buffer = use->buffer;
-    uint64_t needed = (uint64_t)use->records * buffer->fields * sizeof(uint64_t);
-    const uint8_t *limit = t->cold.at;
-    x64_imm64(&t->cold, (uintptr_t)buffer->end - needed);
-    hook_emit_host(t, 0x8b | X64_W, SCRATCH_A, &buffer->next, 0);
-    x64_rip(&t->hot, 0x3b | X64_W, SCRATCH_A, limit, 0);
-    jump_to_interpreter(t, x64_jcc(&t->hot, X64_AE, NULL));
 }
 
 // May the block's counts be added at its start? Not when somebody may look in between.
@@ -276,7 +262,7 @@ static void open_merged(struct translator *t)
 void hooks_emit_start(struct translator *t)
 {
     const struct block *block = t->block;
-    struct buffer_use uses[MAX_BUFFERS] = {0};
+    const struct JitBuffer *uses[MAX_BUFFERS] = {0};
     struct JitBuffer *buffer = first_buffer(block);
     if (t->single)
         return;
@@ -287,17 +273,12 @@ void hooks_emit_start(struct translator *t)
             t->plan.called = true;
     if (t->plan.called)
         t->plan.buffer = NULL;
-    for (unsigned i = 0; i < MAX_BUFFERS && uses[i].buffer && !t->plan.called; i++) {
-        if (uses[i].records == 0)
-            continue;
-        flags_release(t, t->live[0]);
-        emit_room_test(t, &uses[i]);
-        uint32_t needed = uses[i].records * uses[i].buffer->fields * (uint32_t)sizeof(uint64_t);
-        if (needed > t->block->code.room)
-            t->block->code.room = needed;
-    }
-    if (t->plan.buffer)
+    for (unsigned i = 0; i < MAX_BUFFERS && uses[i] && !t->plan.called; i++)
+        emit_room_test(t, uses[i]);
+    if (t->plan.buffer) {
+        emit_room_test(t, t->plan.buffer);
         emit_reservation(t);
+    }
     if (counts_are_unseen(block))
         open_merged(t);
 }

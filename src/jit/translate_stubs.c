@@ -189,6 +189,8 @@ void jit_stubs_create(struct jit_stubs *stubs, struct code_cache *cache)
     emit_step_stub(&a, (uintptr_t)jit_before);
     stubs->after = a.at;
     emit_step_stub(&a, (uintptr_t)jit_after);
+    stubs->flush = a.at;
+    emit_step_stub(&a, (uintptr_t)jit_flush);
     stubs->step_leave = a.at;
     emit_step_leave(&a, (uintptr_t)jit_step);
     stubs->rest = a.at;

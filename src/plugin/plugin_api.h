@@ -474,7 +474,7 @@ EMU_API bool jit_attach_store(JitContext *ctx, enum jit_place place, const JitPr
                               uint64_t *target, JitArg value);
 
 /* Records of `fields` 64-bit words; flush(opaque, records, count) is called when `capacity` of them
- * are there, by jit_buffer_flush, and with what is left when the plugin is unloaded, before its
+ * are there (by the start of the next block at the latest), by jit_buffer_flush, and with what is left when the plugin is unloaded, before its
  * exit. */
 typedef struct JitBuffer JitBuffer;
 EMU_API JitBuffer *
