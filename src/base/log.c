@@ -25,7 +25,7 @@ static const struct log_name log_names[] = {
     {"ioport", LOG_IOPORT, "accesses to ports that no device claims"},
     {"pci", LOG_PCI, "PCI configuration and address decoding"},
     {"ide", LOG_IDE, "IDE and ATAPI commands"},
-    {"post", LOG_POST, "POST codes written to port 0x80"},
+    {"post", LOG_POST, "POST codes: what is written to port 0x80 (and isa-post)"},
     {"plugin", LOG_PLUGIN, "plugins loading, unloading and subscribing"},
 };
 

@@ -21,7 +21,7 @@ enum log_category {
     LOG_IOPORT = 1u << 10,     // accesses to ports nobody claims
     LOG_PCI = 1u << 11,
     LOG_IDE = 1u << 12,
-    LOG_POST = 1u << 13,   // POST codes (port 0x80)
+    LOG_POST = 1u << 13,   // POST codes (port 0x80, isa-post)
     LOG_PLUGIN = 1u << 14, // loading, unloading, subscriptions
 };
 

@@ -9,6 +9,7 @@ enum { DEBUGCON_SIGNATURE = 0xe9 };
 
 struct debugcon {
     struct chardev *chardev;
+    uint16_t port;
     struct port_range *range;
 };
 
@@ -31,8 +32,14 @@ struct debugcon *debugcon_create(struct portio *ports, uint16_t port, struct cha
 {
     struct debugcon *console = xcalloc(1, sizeof *console);
     console->chardev = chardev;
+    console->port = port;
     console->range = portio_add(ports, "debugcon", port, 1, &debugcon_ops, console);
     return console;
+}
+
+uint16_t debugcon_port(const struct debugcon *console)
+{
+    return console->port;
 }
 
 void debugcon_destroy(struct debugcon *console)

@@ -19,6 +19,7 @@
 #include "devices/lapic.h"
 #include "devices/mc146818.h"
 #include "devices/pc_internal.h"
+#include "devices/pc_testdev.h"
 #include "devices/piix3.h"
 #include "devices/piix4_pm.h"
 #include "devices/port61.h"
@@ -34,7 +35,7 @@
 #define SERIAL_SPEEDUP 16u // a wire faster than the programmed rate: nobody waits for a console
 
 // Several drivers share an ISA interrupt: the chip that owns it, and the PCI router.
-enum irq_driver { DRIVER_CHIP = 1, DRIVER_PCI = 2 };
+enum irq_driver { DRIVER_CHIP = 1, DRIVER_PCI = 2, DRIVER_TESTDEV = 4 };
 
 static void irq_drive(struct pc *pc, unsigned irq, enum irq_driver driver, bool level)
 {
@@ -55,6 +56,15 @@ static void isa_irq_set(void *self, unsigned irq, bool level)
 static void pci_irq_set(void *self, unsigned irq, bool level)
 {
     irq_drive(self, irq, DRIVER_PCI, level);
+}
+
+static void testdev_irq_set(void *self, unsigned n, bool level)
+{
+    struct pc *pc = self;
+    if (n < 16)
+        irq_drive(pc, n, DRIVER_TESTDEV, level);
+    else
+        ioapic_set_irq(pc->ioapic, n, level);
 }
 
 static struct irq_line isa_irq(struct pc *pc, unsigned irq)
@@ -171,7 +181,7 @@ static void create_isa(struct pc *pc, const struct pc_config *config)
                                .reset = line(reset_set, pc),
                                .a20 = pc->port92};
     pc->kbc = i8042_create(pc->ports, pc->registry, &kbc);
-    pc->post = post_port_create(pc->ports, pc->log, pc->registry);
+    pc->post = post_port_create(pc->ports, pc->log, pc->registry, config->post_base);
     static const struct {
         const char *name;
         uint16_t base;
@@ -187,7 +197,11 @@ static void create_isa(struct pc *pc, const struct pc_config *config)
                                         .speedup = SERIAL_SPEEDUP};
         pc->uart[i] = uart16550_create(pc->clock, pc->ports, pc->registry, &uart);
     }
-    pc->debugcon = debugcon_create(pc->ports, DEBUGCON_PORT, config->debugcon);
+    if (config->testdev)
+        pc->testdev =
+            pc_testdev_create(pc->ports, pc->mem, pc->registry, line(testdev_irq_set, pc));
+    if (config->debugcon_present)
+        pc->debugcon = debugcon_create(pc->ports, config->debugcon_base, config->debugcon);
     if (config->debug_exit)
         pc->debug_exit = debug_exit_create(pc->ports, config->debug_exit_base,
                                            config->debug_exit_size, debug_exit_written, pc);
@@ -258,6 +272,7 @@ void pc_destroy(struct pc *pc)
     if (pc->debug_exit)
         debug_exit_destroy(pc->debug_exit);
     debugcon_destroy(pc->debugcon);
+    pc_testdev_destroy(pc->testdev);
     for (unsigned i = 0; i < PC_SERIALS; i++)
         if (pc->uart[i])
             uart16550_destroy(pc->uart[i]);
@@ -293,6 +308,8 @@ void pc_reset(struct pc *pc)
     port92_reset(pc->port92);
     i8042_reset(pc->kbc);
     post_port_reset(pc->post);
+    if (pc->testdev)
+        pc_testdev_reset(pc->testdev);
     fw_cfg_reset(pc->fw_cfg);
     for (unsigned i = 0; i < PC_SERIALS; i++)
         if (pc->uart[i])
@@ -378,22 +395,19 @@ void pc_describe_tree(struct pc *pc, FILE *out)
             fprintf(out, "      dev: %s, addr = %02x.%x\n", dev->name, devfn >> 3, devfn & 7);
     }
     fputs("    bus: isa.0\n", out);
-    static const char *const isa[] = {"i8259",
-                                      "i8254",
-                                      "i8237",
-                                      "mc146818rtc",
-                                      "i8042",
-                                      "port61",
-                                      "port92",
-                                      "post-port",
-                                      "isa-debugcon, iobase = 0x402",
-                                      "fw_cfg, iobase = 0x510"};
+    static const char *const isa[] = {"i8259",       "i8254",     "i8237",
+                                      "mc146818rtc", "i8042",     "port61",
+                                      "port92",      "post-port", "fw_cfg, iobase = 0x510"};
     for (unsigned i = 0; i < ARRAY_SIZE(isa); i++)
         fprintf(out, "      dev: %s\n", isa[i]);
     for (unsigned i = 0; i < PC_SERIALS; i++)
         if (pc->uart[i])
             fprintf(out, "      dev: isa-serial, index = %u, iobase = %#x, irq = %u\n", i,
                     i ? 0x2f8 : 0x3f8, 4 - i);
+    if (pc->debugcon)
+        fprintf(out, "      dev: isa-debugcon, iobase = %#x\n", debugcon_port(pc->debugcon));
+    if (pc->testdev)
+        fputs("      dev: pc-testdev\n", out);
     if (pc->debug_exit)
         fputs("      dev: isa-debug-exit\n", out);
     fputs("  dev: ioapic, mmio = 0xfec00000\n"

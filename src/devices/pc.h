@@ -43,7 +43,11 @@ struct pc_config {
     uint32_t vga_bios_size;
     struct pc_drive drives[PC_DRIVES];
     struct chardev *serials[PC_SERIALS];
-    struct chardev *debugcon;
+    bool debugcon_present;
+    uint16_t debugcon_base;
+    struct chardev *debugcon; // NULL: what is written is dropped
+    uint16_t post_base;       // of a second port for POST codes; 0: none
+    bool testdev;             // pc-testdev
     const char *boot_order; // "cdan" letters
     bool boot_menu;
     const char *kernel, *initrd, *append; // Linux bzImage boot through the firmware

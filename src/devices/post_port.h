@@ -9,8 +9,9 @@
 
 struct post_port;
 
+// second: another port for codes of test programs, written only; 0: none.
 struct post_port *post_port_create(struct portio *ports, struct log *log,
-                                   struct state_registry *registry);
+                                   struct state_registry *registry, uint16_t second);
 void post_port_destroy(struct post_port *post);
 void post_port_reset(struct post_port *post);
 uint8_t post_port_value(const struct post_port *post);

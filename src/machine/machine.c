@@ -175,7 +175,11 @@ static bool create_board(struct machine *m, struct error *err)
         .bios_size = m->bios.size,
         .vga_bios = m->vga_bios.data,
         .vga_bios_size = m->vga_bios.size,
+        .debugcon_present = c->debugcon_present,
+        .debugcon_base = c->debugcon_base,
         .debugcon = c->debugcon,
+        .post_base = c->post_base,
+        .testdev = c->testdev,
         .boot_order = c->boot_order ? c->boot_order : "cd",
         .boot_menu = c->boot_menu,
         .kernel = c->kernel,
@@ -268,8 +272,7 @@ static bool choose_accel(struct machine *m, struct error *err)
     }
     if (c->accel == ACCEL_AUTO)
         c->accel = ACCEL_JIT;
-    if ((c->perfmap || c->jitdump) &&
-        !executor_set_perf(m->executor, c->perfmap, c->jitdump, err))
+    if ((c->perfmap || c->jitdump) && !executor_set_perf(m->executor, c->perfmap, c->jitdump, err))
         return error_prefix(err, c->perfmap && c->jitdump ? "-perfmap, -jitdump"
                                  : c->perfmap             ? "-perfmap"
                                                           : "-jitdump");

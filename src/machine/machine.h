@@ -48,7 +48,11 @@ struct machine_config {
     const char *kernel, *initrd, *append;
     struct chardev
         *serials[MACHINE_MAX_SERIALS]; // opened by the caller on machine_loop(); NULL: no port
-    struct chardev *debugcon;          // port 0x402; NULL: silent
+    bool debugcon_present;
+    uint16_t debugcon_base;
+    struct chardev *debugcon; // opened by the caller; NULL: silent
+    uint16_t post_base;       // a second port for POST codes; 0: none
+    bool testdev;             // pc-testdev
     bool debug_exit;
     uint16_t debug_exit_base, debug_exit_size;
     int64_t rtc_base; // seconds since 1970 at power-on

@@ -126,12 +126,6 @@ static bool option_monitor(struct options *o, const char *value, struct error *e
     return true;
 }
 
-static bool option_debugcon(struct options *o, const char *value, struct error *err)
-{
-    o->debugcon = value;
-    return true;
-}
-
 static bool option_display(struct options *o, const char *value, struct error *err)
 {
     return strcmp(value, "none") == 0 ||
@@ -277,12 +271,15 @@ static const struct option_row rows[] = {
      "serial port on DEV: stdio, null, none, file:P, pty, unix:P,server=on,wait=off,\n"
      "tcp:H:P,server=on,wait=off, or mon:stdio (shared with the monitor, Ctrl-A c switches)"},
     {"monitor", NULL, "DEV", option_monitor, "monitor on DEV, as for -serial; may repeat"},
-    {"debugcon", NULL, "DEV", option_debugcon, "firmware's debug console, port 0x402, on DEV"},
+    {"debugcon", NULL, "DEV", option_debugcon,
+     "debug console on DEV: port 0xe9, or that of -device isa-debugcon"},
     {"display", NULL, "none", option_display, "no window"},
     {"nographic", NULL, NULL, option_nographic, "serial port and monitor on this terminal"},
     {"vga", NULL, "std", option_vga, "the graphics card"},
-    {"device", NULL, "NAME,...", option_device, "isa-debug-exit,iobase=0x501,iosize=2"},
-    {"global", NULL, "PROPERTY", option_global, "only isa-debugcon.iobase=0x402"},
+    {"device", NULL, "NAME,...", option_device,
+     "a further device: isa-debug-exit,iobase=0x501,iosize=2, isa-debugcon,iobase=0x402,\n"
+     "pc-testdev, isa-post,iobase=0x190; -device help describes them"},
+    {"global", NULL, "PROPERTY", option_global, "isa-debugcon.iobase=0x402: the port of -debugcon"},
     {"parallel", NULL, "none", option_none, "no parallel port"},
     {"net", "nic", "none", option_none, "no network"},
     {"nodefaults", NULL, NULL, option_nodefaults,
@@ -302,7 +299,8 @@ static const struct option_row rows[] = {
     {"D", NULL, "FILE", option_log_file, "log to FILE"},
     {"perfmap", NULL, NULL, option_perfmap,
      "name translated code for Linux perf in /tmp/perf-PID.map"},
-    {"jitdump", NULL, NULL, option_jitdump, "... in ./jit-PID.dump, with the code, for perf inject"},
+    {"jitdump", NULL, NULL, option_jitdump,
+     "... in ./jit-PID.dump, with the code, for perf inject"},
     {"name", NULL, "NAME", option_name, "name of the machine"},
     {"version", NULL, NULL, option_version, "print the version"},
     {"help", "h", NULL, option_help, "print this"},

@@ -44,7 +44,10 @@ bool option_accel(struct options *o, const char *value, struct error *err);
 bool option_cpu(struct options *o, const char *value, struct error *err);
 bool option_rtc(struct options *o, const char *value, struct error *err);
 bool option_icount(struct options *o, const char *value, struct error *err);
+
+// options_device.c
 bool option_device(struct options *o, const char *value, struct error *err);
+bool option_debugcon(struct options *o, const char *value, struct error *err);
 bool option_global(struct options *o, const char *value, struct error *err);
 
 #endif

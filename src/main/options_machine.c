@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Options that describe the machine: memory, CPU, time, devices.
+// Options that describe the machine: memory, CPU, time.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
@@ -204,46 +204,4 @@ bool option_icount(struct options *o, const char *value, struct error *err)
     if (!o->config.icount)
         return error_set(err, "no shift (say shift=3 or shift=auto)");
     return true;
-}
-
-bool option_device(struct options *o, const char *value, struct error *err)
-{
-    if (strcmp(value, "help") == 0) {
-        fprintf(o->out, "isa-debug-exit,iobase=0x501,iosize=2  a write of V to its port ends emu "
-                        "with exit code (V << 1) | 1\n");
-        o->action = OPTIONS_SHOWN;
-        return true;
-    }
-    struct key_value kv;
-    const char *rest = value;
-    if (!key_value_next(&rest, "driver", &kv))
-        return error_set(err, "no device name");
-    if (strcmp(kv.key, "driver") != 0 || strcmp(kv.value, "isa-debug-exit") != 0)
-        return error_set(err, "unknown device; -device help lists them");
-    uint64_t base = 0x501, size = 2;
-    while (key_value_next(&rest, NULL, &kv)) {
-        if (strcmp(kv.key, "iobase") == 0) {
-            if (!parse_unsigned(kv.value, 0xffff, &base, err))
-                return error_prefix(err, "iobase=%s", kv.value);
-        } else if (strcmp(kv.key, "iosize") == 0) {
-            if (!parse_unsigned(kv.value, 16, &size, err) || size == 0)
-                return error_set(err, "iosize=%s: say 1 to 16", kv.value);
-        } else {
-            return error_set(err, "unknown property '%s' (iobase= and iosize=)", kv.key);
-        }
-    }
-    if (base + size > 0x10000)
-        return error_set(err, "its ports go beyond 0xffff");
-    o->config.debug_exit = true;
-    o->config.debug_exit_base = (uint16_t)base;
-    o->config.debug_exit_size = (uint16_t)size;
-    return true;
-}
-
-bool option_global(struct options *o, const char *value, struct error *err)
-{
-    // Where the debug console is anyway.
-    if (strcmp(value, "isa-debugcon.iobase=0x402") == 0)
-        return true;
-    return error_set(err, "device properties cannot be set; leave it out");
 }

@@ -82,7 +82,7 @@ static void board_create(struct board *o)
                                                         .irq = i8259_input(o->pic, i ? 3 : 4),
                                                         .speedup = i ? 8 : 0,
                                                         .ignore_out2 = i});
-    o->post = post_port_create(b->ports, &b->log, b->registry);
+    o->post = post_port_create(b->ports, &b->log, b->registry, 0x190);
     o->debugcon = debugcon_create(b->ports, DEBUGCON_PORT, NULL);
     o->exit = debug_exit_create(b->ports, 0xf4, 4, exit_written, o);
 }
@@ -110,7 +110,7 @@ static void fuzz_port(struct board *o)
     static const uint16_t ranges[][2] = {
         {0x00, 0x10}, {0x20, 2},  {0xa0, 2},  {0x4d0, 2}, {0x40, 4}, {0x40, 4},
         {0x60, 1},    {0x64, 1},  {0x61, 1},  {0x70, 2},  {0x71, 1}, {0x80, 16},
-        {0x92, 1},    {0xc0, 32}, {0x3f8, 8}, {0x2f8, 8}, {0xf4, 4}, {0x402, 1},
+        {0x92, 1},    {0xc0, 32}, {0x3f8, 8}, {0x2f8, 8}, {0xf4, 4}, {0xe9, 1},
     };
     const uint16_t *range = ranges[next_random(o) % ARRAY_SIZE(ranges)];
     uint16_t port = (uint16_t)(range[0] + next_random(o) % range[1]);

@@ -143,6 +143,18 @@ static void characters(void **state)
     assert_string_equal(options.serials[1], "file:x");
     assert_string_equal(options.monitors[0], "unix:p,server=on,wait=off");
     assert_string_equal(options.debugcon, "null");
+    assert_true(options.config.debugcon_present);
+    assert_int_equal(options.config.debugcon_base, 0xe9);
+    assert_false(takes("-serial null")->debugcon_present);
+    assert_int_equal(takes("-debugcon null -global isa-debugcon.iobase=0x402")->debugcon_base,
+                     0x402);
+    assert_int_equal(takes("-device isa-debugcon,iobase=0x402 -debugcon null")->debugcon_base,
+                     0x402);
+    assert_true(takes("-device isa-debugcon")->debugcon_present);
+    assert_false(takes("-global isa-debugcon.iobase=0x402")->debugcon_present);
+    refuses("-device isa-debugcon,chardev=c", "-debugcon names");
+    refuses("-device isa-debugcon,iosize=2", "unknown property 'iosize'");
+    refuses("-global isa-debugcon.iobase=0x10000", "not a number");
     takes("-nographic");
     assert_string_equal(options.serials[0], "mon:stdio");
     assert_string_equal(options.monitors[0], "mon:stdio");
@@ -216,8 +228,12 @@ static void machine_and_devices(void **state)
     refuses("-device isa-debug-exit,iobase=0xffff,iosize=4", "beyond 0xffff");
     refuses("-device isa-debug-exit,iosize=0", "iosize=0");
     refuses("-device isa-debug-exit,foo=1", "unknown property 'foo'");
-    takes("-global isa-debugcon.iobase=0x402");
-    refuses("-global x.y=z", "cannot be set");
+    refuses("-global x.y=z", "only isa-debugcon.iobase=");
+    assert_true(takes("-device pc-testdev")->testdev);
+    refuses("-device pc-testdev,iobase=1", "unknown property 'iobase'");
+    assert_int_equal(takes("-device isa-post")->post_base, 0x190);
+    assert_int_equal(takes("-device isa-post,iobase=0x84")->post_base, 0x84);
+    refuses("-device isa-post,iobase=0", "iobase=0");
     c = takes("-S -no-reboot -no-shutdown -name guest=box -L d1 -L d2 -bios b");
     assert_true(c->start_stopped && c->no_reboot && c->no_shutdown);
     assert_string_equal(c->name, "box");

@@ -80,7 +80,7 @@ putc:
     pop eax
     mov dx, 0x3f8
     out dx, al
-    mov dx, 0x402
+    mov dx, 0xe9
     out dx, al
     pop edx
     ret

@@ -47,7 +47,8 @@ def command(machine, rom, folder):
         program = os.environ.get("EMU", program)
         return [program, "-bios", rom, "-m", "32M", "-cpu", "pentium4", "-display", "none", "-accel", accel or "interp",
                 "-debugcon", "file:" + folder + "/out", "-serial", "null", "-monitor", "none",
-                "-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-net", "none"]
+                "-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-net", "none",
+                "-global", "isa-debugcon.iobase=0x402"]
     if machine == "qemu":
         return ["qemu-system-i386", "-bios", rom, "-m", "32M", "-cpu", "pentium3,+nx,+sse2,+clflush", "-accel", "tcg",
                 "-display", "none", "-debugcon", "file:" + folder + "/out", "-serial", "null", "-monitor", "none",
