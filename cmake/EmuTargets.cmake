@@ -35,6 +35,9 @@ function(emu_library name)
   add_library(emu_${name} STATIC ${L_SOURCES})
   target_include_directories(emu_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src)
   target_link_libraries(emu_${name} PUBLIC ${L_LINKS} PRIVATE emu_flags)
+  if(EMU_FUZZ)
+    target_compile_options(emu_${name} PRIVATE -fsanitize=fuzzer-no-link)
+  endif()
 endfunction()
 
 # The executable ends as BUILD/emu and exports the SDK's functions to plugins.
