@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // api_monitor_linux: calls of functions that shared objects export. A call is attached to the first
 // instruction of each exported function; a return is seen at the instruction behind the CALL, whose
-// operation does nothing unless a return is expected there. Leaves out: functions chosen at load
-// time (STT_GNU_IFUNC), whose code is not exported; programs that ran before the plugin came.
+// operation does nothing unless a return is expected there. A function chosen at load time
+// (STT_GNU_IFUNC) is where its resolver's return says. Leaves out: programs that ran before the plugin
+// came.
 #include "api_monitor_linux.h"
 
 #include <stdlib.h>
@@ -85,6 +86,9 @@ static const struct prototype {
     {"usleep", "u"},    {"system", "s"},    {"perror", "s"},   {"remove", "s"},   {"rand", ""},
     {"srand", "u"},     {"fork", ""},       {"dlopen", "sx"},  {"dlsym", "ps"},   {"putchar", "i"},
     {"strtok", "ss"},   {"getcwd", "pu"},   {"isatty", "i"},   {"toupper", "i"},  {"tolower", "i"},
+    {"memcpy", "ppu"},   {"memmove", "ppu"}, {"memset", "piu"}, {"memcmp", "ppu"}, {"memchr", "piu"},
+    {"strlen", "s"},     {"strcmp", "ss"},   {"strncmp", "ssu"},{"strcpy", "ps"},  {"strncpy", "psu"},
+    {"strcat", "ps"},    {"strchr", "si"},   {"strrchr", "si"}, {"strstr", "ss"},  {"strspn", "ss"},
     {"fprintf", "ps"},  {"snprintf", "pus"},{"sprintf", "ps"}, {"fflush", "p"},   {"kill", "ii"},
 };
 
@@ -220,6 +224,8 @@ static bool is_logged(const struct process *p, const struct process_info *info,
 static void report(CPUArchState *cpu, const struct process_info *info, struct frame *f,
                    uint32_t address, bool returned, uint32_t result)
 {
+    if (f->function->resolver)
+        return;
     SignalHandle *own = signal_of(f->function), *all = returned ? api.ret : api.call;
     bool heard = plugin_has_subscribers(own) || plugin_has_subscribers(all);
     char text[TEXT_SIZE] = "";
@@ -245,6 +251,15 @@ static void report(CPUArchState *cpu, const struct process_info *info, struct fr
 }
 
 // ---- At run time
+
+// A resolver chose the code of the function that it stands for.
+static void resolved(struct function *resolver, uint32_t address)
+{
+    const struct process *p = current_process();
+    const struct module *m = p ? process_find(p, address) : NULL;
+    if (m && m->image == resolver->image)
+        api.flush |= image_add(m->image, address - m->start, resolver->name, resolver->weak);
+}
 
 static void on_function(CPUArchState *cpu, struct function *function)
 {
@@ -290,7 +305,10 @@ static void on_site(CPUArchState *cpu, struct site *site)
     struct task *t = task_for(info.task, false);
     while (t && t->depth > 0 && t->frames[t->depth - 1].esp < esp) {
         struct frame *f = &t->frames[t->depth - 1];
-        if (f->site == site && f->return_address == eip)
+        bool mine = f->site == site && f->return_address == eip;
+        if (mine && f->function->resolver)
+            resolved(f->function, cpu_get_register(cpu, EMU_EAX));
+        else if (mine)
             report(cpu, &info, f, 0, true, cpu_get_register(cpu, EMU_EAX));
         pop_frame(t);
     }

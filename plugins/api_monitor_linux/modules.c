@@ -39,20 +39,24 @@ struct function *image_find(const struct image *image, uint32_t offset)
     return f;
 }
 
-// Of several names the one without underscores is the one that programs use.
-static bool better_name(const char *a, const char *b)
+// Of several names the one without underscores is the one that programs use, and weak ones are there
+// for compatibility (index for strchr).
+static bool better_name(const char *a, bool weak, const struct function *f)
 {
-    return (a[0] == '_') != (b[0] == '_') ? a[0] != '_' : strcmp(a, b) < 0;
+    if ((a[0] == '_') != (f->name[0] == '_'))
+        return a[0] != '_';
+    return weak != f->weak ? !weak : strcmp(a, f->name) < 0;
 }
 
-static bool add_function(struct image *image, uint32_t offset, const char *name)
+bool image_add(struct image *image, uint32_t offset, const char *name, bool weak)
 {
     struct function *f = image_find(image, offset);
     if (f) {
-        char *copy = better_name(name, f->name) ? strdup(name) : NULL;
+        char *copy = better_name(name, weak, f) ? strdup(name) : NULL;
         if (copy) {
             free((char *)f->name);
             f->name = copy;
+            f->weak = weak;
             f->signal = NULL;
         }
         return false;
@@ -65,6 +69,7 @@ static bool add_function(struct image *image, uint32_t offset, const char *name)
     }
     f->offset = offset;
     f->name = copy;
+    f->weak = weak;
     f->image = image;
     f->next = *bucket_of(image, offset);
     *bucket_of(image, offset) = f;
@@ -159,8 +164,9 @@ static bool parse_run(struct image *image, uint32_t start, uint32_t run, CPUArch
     bool all = true;
     for (uint32_t i = 0; i < n; i++) {
         char name[NAME_SIZE];
-        if (ELF32_ST_TYPE(s[i].st_info) != STT_FUNC || s[i].st_shndx == SHN_UNDEF ||
-            ELF32_ST_BIND(s[i].st_info) == STB_LOCAL)
+        bool resolver = ELF32_ST_TYPE(s[i].st_info) == STT_GNU_IFUNC;
+        if ((!resolver && ELF32_ST_TYPE(s[i].st_info) != STT_FUNC) ||
+            s[i].st_shndx == SHN_UNDEF || ELF32_ST_BIND(s[i].st_info) == STB_LOCAL)
             continue;
         uint8_t probe;
         uint32_t at = start + image->strings + s[i].st_name;
@@ -169,7 +175,11 @@ static bool parse_run(struct image *image, uint32_t start, uint32_t run, CPUArch
             all = false;
             continue;
         }
-        *new |= add_function(image, s[i].st_value - image->first, name);
+        *new |= image_add(image, s[i].st_value - image->first, name,
+                          ELF32_ST_BIND(s[i].st_info) == STB_WEAK);
+        struct function *f = resolver ? image_find(image, s[i].st_value - image->first) : NULL;
+        if (f)
+            f->resolver = true;
     }
     return all;
 }

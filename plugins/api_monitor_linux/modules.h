@@ -7,6 +7,8 @@
 
 struct function {
     struct function *next; /* of its bucket */
+    bool weak;     /* the name is a weak alias */
+    bool resolver; /* STT_GNU_IFUNC: what it returns is the address of the function of that name */
     uint32_t offset;       /* from the load address */
     const char *name;
     SignalHandle *signal; /* of "module!function" */
@@ -54,6 +56,8 @@ struct process {
 struct image *image_for(struct image **list, const char *path);
 /* Reads what is readable of the image mapped at `start`. True: new functions were found. */
 bool image_parse(struct image *image, uint32_t start, CPUArchState *cpu);
+/* Says that the function is at this offset too. True: that is new. */
+bool image_add(struct image *image, uint32_t offset, const char *name, bool weak);
 struct function *image_find(const struct image *image, uint32_t offset);
 void images_free(struct image *list);
 

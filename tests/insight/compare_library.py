@@ -7,7 +7,8 @@ import difflib
 import re
 import sys
 
-POINTERS = {'getenv', 'strdup', 'malloc', 'realloc', 'calloc', 'fopen', 'fork'}
+POINTERS = {'getenv', 'strdup', 'malloc', 'realloc', 'calloc', 'fopen', 'fork', 'memset', 'memcpy',
+            'strcpy', 'strchr', 'strrchr', 'memchr', 'memcmp', 'strcmp', 'strncmp'}
 
 
 def guest_lines(path, names):
@@ -25,7 +26,7 @@ def guest_lines(path, names):
             text = late[1] + late[3]
         text = re.sub(r'0x[0-9a-f]{5,}(?=[,)])', 'P', text)
         if match[2] in POINTERS and ' returned ' in text:
-            text = re.sub(r'returned 0x[0-9a-f]+$', 'returned P', text)
+            text = re.sub(r'returned 0x[1-9a-f][0-9a-f]*$', 'returned P', text)
         text = text.replace('returned 0x0', 'returned 0')
         threads.setdefault(int(match[1]), []).append(text)
     return [threads[pid] for pid in sorted(threads)]

@@ -67,3 +67,23 @@ WRAP(long, strtol, (const char *s, char **e, int b), (s, e, b),
      ("strtol(\"%s\", %s, %d)\n", s, p(e), b), ("strtol returned %#lx\n", (unsigned long)r))
 WRAP(int, fflush, (FILE *f), (f), ("fflush(%s)\n", p(f)), ("fflush returned %#x\n", r))
 WRAP(pid_t, fork, (void), (), ("fork()\n"), ("fork returned %s\n", r ? "P" : "0"))
+WRAP(void *, memset, (void *m, int c, size_t n), (m, c, n),
+     ("memset(%s, %d, %u)\n", p(m), c, (unsigned)n), ("memset returned %s\n", p(r)))
+WRAP(void *, memcpy, (void *m, const void *s, size_t n), (m, s, n),
+     ("memcpy(%s, %s, %u)\n", p(m), p(s), (unsigned)n), ("memcpy returned %s\n", p(r)))
+WRAP(char *, strcpy, (char *m, const char *s), (m, s), ("strcpy(%s, \"%s\")\n", p(m), s),
+     ("strcpy returned %s\n", p(r)))
+WRAP(size_t, strlen, (const char *s), (s), ("strlen(\"%s\")\n", s),
+     ("strlen returned %#x\n", (unsigned)r))
+WRAP(char *, strchr, (const char *s, int c), (s, c), ("strchr(\"%s\", %d)\n", s, c),
+     ("strchr returned %s\n", p(r)))
+WRAP(char *, strrchr, (const char *s, int c), (s, c), ("strrchr(\"%s\", %d)\n", s, c),
+     ("strrchr returned %s\n", p(r)))
+WRAP(void *, memchr, (const void *s, int c, size_t n), (s, c, n),
+     ("memchr(%s, %d, %u)\n", p(s), c, (unsigned)n), ("memchr returned %s\n", p(r)))
+WRAP(int, memcmp, (const void *a, const void *b, size_t n), (a, b, n),
+     ("memcmp(%s, %s, %u)\n", p(a), p(b), (unsigned)n), ("memcmp returned %s\n", r ? "P" : "0"))
+WRAP(int, strcmp, (const char *a, const char *b), (a, b), ("strcmp(\"%s\", \"%s\")\n", a, b),
+     ("strcmp returned %s\n", r ? "P" : "0"))
+WRAP(int, strncmp, (const char *a, const char *b, size_t n), (a, b, n),
+     ("strncmp(\"%s\", \"%s\", %u)\n", a, b, (unsigned)n), ("strncmp returned %s\n", r ? "P" : "0"))

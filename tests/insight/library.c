@@ -10,6 +10,7 @@
 
 static jmp_buf back;
 static int compared;
+static volatile int used; // without it calls without an effect are left out
 
 static int compare(const void *a, const void *b)
 {
@@ -55,6 +56,22 @@ int main(void)
     }
     int status;
     wait(&status);
+    // functions whose code is chosen when they are first called
+    char text[64], other[64];
+    for (unsigned i = 0; i < 3; i++) {
+        memset(text, 'a' + i, sizeof text);
+        memcpy(other, text, 10 + i);
+        other[10 + i] = 0;
+        strcpy(text, "to be, or not");
+        used += strlen(text);
+        used += strlen(other);
+        used += strcmp(text, other);
+        used += strchr(text, 'o') != NULL;
+        used += strrchr(text, 'q') != NULL;
+        used += memchr(text, 'n', 13) != NULL;
+        used += memcmp(text, "to bee", 6);
+        used += strncmp(text, "to bee", 5);
+    }
     puts("done");
     return compared > 0 ? 0 : 1;
 }
