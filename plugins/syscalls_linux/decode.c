@@ -137,7 +137,7 @@ static void decode_mode(uint32_t mode, bool with_type, struct text *t)
     text_printf(t, "%#03o", type ? mode & 0777 : mode);
 }
 
-static void decode_open_flags(uint32_t flags, bool access, struct text *t)
+void decode_open_flags(uint32_t flags, bool access, struct text *t)
 {
     static const char *const modes[] = {"O_RDONLY", "O_WRONLY", "O_RDWR", "O_ACCMODE"};
     if (access) {
@@ -178,7 +178,6 @@ static const struct table_kind tables[ARG_COUNT] = {
     [ARG_STATXMASK] = {statx_mask_bits, "STATX_???", true},
     [ARG_WOPTIONS] = {wait_bits, "W???", true},
     [ARG_WHENCE] = {whence_names, "SEEK_???", false},
-    [ARG_SIGNAL] = {signal_names, NULL, false},
     [ARG_SIGHOW] = {sig_how_names, "SIG_???", false},
     [ARG_CLONEFLAGS] = {clone_bits, "CLONE_???", true},
     [ARG_FCNTL] = {fcntl_names, "F_???", false},
@@ -193,8 +192,8 @@ static const struct table_kind tables[ARG_COUNT] = {
     [ARG_EPOLLCTL] = {epoll_ctl_names, "EPOLL_CTL_???", false},
     [ARG_EPOLLFLAGS] = {epoll_flag_bits, "EPOLL_???", true},
     [ARG_EFDFLAGS] = {efd_bits, "EFD_???", true},
-    [ARG_SFDFLAGS] = {open_bits, "SFD_???", true},
-    [ARG_TFDFLAGS] = {open_bits, "TFD_???", true},
+    [ARG_SFDFLAGS] = {sfd_bits, "SFD_???", true},
+    [ARG_TFDFLAGS] = {tfd_bits, "TFD_???", true},
     [ARG_MFDFLAGS] = {memfd_bits, "MFD_???", true},
     [ARG_GRND] = {grnd_bits, "GRND_???", true},
     [ARG_FLOCK] = {flock_bits, "LOCK_???", true},
@@ -205,6 +204,28 @@ static const struct table_kind tables[ARG_COUNT] = {
     [ARG_WHO] = {who_names, "RUSAGE_???", false},
     [ARG_PRCTL] = {prctl_names, "PR_???", false},
     [ARG_MOUNTFLAGS] = {mount_bits, "MS_???", true},
+    [ARG_SCHED] = {sched_names, "SCHED_???", false},
+    [ARG_PRIO] = {prio_names, "PRIO_???", false},
+    [ARG_IOPRIO_WHO] = {ioprio_who_names, "IOPRIO_WHO_???", false},
+    [ARG_FALLOC] = {falloc_bits, "FALLOC_FL_???", true},
+    [ARG_FADVISE] = {fadvise_names, "POSIX_FADV_???", false},
+    [ARG_SYNCRANGE] = {sync_range_bits, "SYNC_FILE_RANGE_???", true},
+    [ARG_RWF] = {rwf_bits, "RWF_???", true},
+    [ARG_CLOSERANGE] = {close_range_bits, "CLOSE_RANGE_???", true},
+    [ARG_RENAMEFLAGS] = {rename_bits, "RENAME_???", true},
+    [ARG_XATTRFLAGS] = {xattr_bits, "XATTR_???", true},
+    [ARG_FACCESS] = {faccess_bits, "AT_???", true},
+    [ARG_SPLICE] = {splice_bits, "SPLICE_F_???", true},
+    [ARG_MLOCKFLAGS] = {mlock_bits, "MLOCK_???", true},
+    [ARG_MCL] = {mcl_bits, "MCL_???", true},
+    [ARG_INMASK] = {inotify_bits, "IN_???", true},
+    [ARG_ININIT] = {inotify_init_bits, "IN_???", true},
+    [ARG_MEMBARRIER] = {membarrier_names, "MEMBARRIER_CMD_???", false},
+    [ARG_MEMBARRIERFLAGS] = {membarrier_bits, "MEMBARRIER_CMD_FLAG_???", true},
+    [ARG_WAITID] = {waitid_names, "P_???", false},
+    [ARG_KCMP] = {kcmp_names, "KCMP_???", false},
+    [ARG_PTRACE] = {ptrace_names, "PTRACE_???", false},
+    [ARG_TFDSET] = {timerfd_bits, "TFD_???", true},
     [ARG_UMOUNTFLAGS] = {umount_bits, "MNT_???", true},
 };
 
@@ -246,6 +267,12 @@ void decode_argument(struct decoder *d, struct call *call, unsigned i, struct te
         break;
     case ARG_SIZE2:
         text_printf(t, "%u", call->args[i + 1]);
+        break;
+    case ARG_SIGNAL:
+        if (name_of(signal_names, v))
+            text_add(t, name_of(signal_names, v));
+        else
+            text_printf(t, "%d", (int32_t)v);
         break;
     case ARG_HEX:
     case ARG_RSEQSIG:
@@ -359,6 +386,10 @@ static void decode_fcntl_result(struct call *call, struct text *t)
         text_printf(t, "%#x (flags ", v);
         decode_open_flags(v, true, t);
         text_add(t, ")");
+    } else if (call->args[1] == 1034 && v) { // F_GET_SEALS
+        text_printf(t, "%#x (seals ", v);
+        text_bits(t, seal_bits, v, NULL);
+        text_add(t, ")");
     } else {
         text_printf(t, "%d", call->ret);
     }
@@ -387,7 +418,13 @@ static void decode_poll_result(struct decoder *d, struct call *call, struct text
         text_add(t, "}");
         first = false;
     }
-    text_add(t, "])");
+    text_add(t, "]");
+    enum arg_kind kind = call->row->args[2];
+    if ((kind == ARG_TIMESPEC || kind == ARG_TIMESPEC64) && call->args[2]) {
+        text_add(t, ", left ");
+        decode_struct(d, call, 2, t);
+    }
+    text_add(t, ")");
 }
 
 static bool is_select(const struct call *call)
@@ -470,7 +507,7 @@ void decode_result(struct decoder *d, struct call *call, struct text *t)
         decode_poll_result(d, call, t);
         break;
     default:
-        text_printf(t, "%d", call->ret);
+        decode_more_result(call, t);
         if (call->row->args[0] == ARG_USERDESC) {
             uint32_t entry = 0;
             decode_read(d, call->args[0], &entry, 4);

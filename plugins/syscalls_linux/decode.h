@@ -30,12 +30,20 @@
     IN(EPOLLFLAGS) IN(PSELECT_MASK) IN(TFDFLAGS) IN(SFDFLAGS) IN(EFDFLAGS) IN(MSGFLAGS) IN(GRND)   \
     IN(MFDFLAGS) IN(AF) IN(SOCKTYPE) IN(SOCKPROTO) IN(SOCKADDR) IN(SOCKLEN) OUT(SOCKADDR_OUT)      \
     OUT(SOCKLENP) IN(SOCKFLAGS) IN(SOL) IN(SOCKOPT) IN(SOCKOPTVAL) OUT(SOCKOPTVAL_OUT) IN(MSGHDR)  \
-    OUT(MSGHDR_OUT) IN(SHUT) IN(RSEQSIG)
+    OUT(MSGHDR_OUT) IN(SHUT) IN(RSEQSIG) IN(SKIP) IN(SCHED) IN(PRIO) IN(IOPRIO_WHO) IN(FALLOC)     \
+    IN(FADVISE) IN(SYNCRANGE) IN(RWF) IN(CLOSERANGE) IN(RENAMEFLAGS) IN(XATTRFLAGS) IN(FACCESS)    \
+    IN(SPLICE) IN(MLOCKFLAGS) IN(MCL) IN(INMASK) IN(ININIT) IN(MEMBARRIER) IN(MEMBARRIERFLAGS)     \
+    IN(WAITID) IN(KCMP) IN(PTRACE) IN(TFDSET) IN(TIMEVAL2) IN(UTIMBUF) IN(ITIMERSPEC)              \
+    OUT(ITIMERSPEC_OUT) IN(ITIMERSPEC64) OUT(ITIMERSPEC64_OUT) IN(SIGEVENT) OUT(SYSINFO)           \
+    OUT(STATFS) OUT(STATFS64) IN(OPENHOW) IN(CPUSET_IN) IN(GROUPS) OUT(RESIDENT) IN(IOVEC_ADDR)    \
+    OUT(HANDLE_OUT) IN(SCHEDPARAM) OUT(SCHEDPARAM_OUT) OUT(INTP_OUT) IN(SIGINFO) OUT(WAITINFO)     \
+    IN(PTRACE_ARG) IN(CPUIF) IN(PERSONALITY) IN(STR_IN) OUT(MMSGHDR) OUT(MMSGHDR_OUT)
 
 #define ARG_ENUMERATOR(kind) ARG_##kind,
 enum arg_kind { ARG_NONE, ARG_KINDS(ARG_ENUMERATOR, ARG_ENUMERATOR) ARG_COUNT };
 
-enum ret_kind { RET_DEC, RET_FD, RET_TIME, RET_HEXRET, RET_PTR, RET_FCNTL, RET_OCT, RET_POLL };
+enum ret_kind { RET_DEC, RET_FD, RET_TIME, RET_HEXRET, RET_PTR, RET_FCNTL, RET_OCT, RET_POLL, RET_SIGNAL,
+                RET_HANDLER, RET_IOPRIO, RET_PERSONALITY, RET_MEMBARRIER, RET_PRCTL };
 
 enum { MAX_ARGS = 6, MAX_TEXTS = MAX_ARGS };
 
@@ -88,6 +96,10 @@ void decode_argument(struct decoder *d, struct call *call, unsigned i, struct te
 void decode_struct(struct decoder *d, struct call *call, unsigned i, struct text *t);
 void decode_net(struct decoder *d, struct call *call, unsigned i, struct text *t);
 void decode_process(struct decoder *d, struct call *call, unsigned i, struct text *t);
+void decode_more(struct decoder *d, struct call *call, unsigned i, struct text *t);
+void decode_addresses(struct decoder *d, struct call *call, unsigned i, struct text *t);
+void decode_more_result(struct call *call, struct text *t);
+void decode_open_flags(uint32_t flags, bool access, struct text *t);
 /* "name(args) = result" as strace prints it. */
 void decode_line(struct decoder *d, struct call *call, bool returned, struct text *t);
 void decode_result(struct decoder *d, struct call *call, struct text *t);

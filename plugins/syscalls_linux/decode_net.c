@@ -37,6 +37,11 @@ static void decode_address(struct decoder *d, uint32_t address, uint32_t length,
         }
         break;
     case FAMILY_INET:
+        if (length < 16) {
+            text_add(t, ", sa_data=");
+            text_quote(t, a + 2, length - 2, false);
+            break;
+        }
         inet_ntop(AF_INET, a + 4, ip, sizeof ip);
         text_printf(t, ", sin_port=htons(%u), sin_addr=inet_addr(\"%s\")", port, ip);
         break;
@@ -85,13 +90,46 @@ static void decode_length(struct decoder *d, struct call *call, unsigned i, stru
         text_printf(t, "[%u]", length);
 }
 
-static void decode_message(struct decoder *d, struct call *call, unsigned i, bool out,
-                           struct text *t)
+// Control messages: descriptors and credentials by what they are.
+static void decode_control(struct decoder *d, uint32_t address, uint32_t length, struct text *t)
+{
+    enum { LEVEL_SOCKET = 1, RIGHTS = 1, CREDENTIALS = 2, HEADER = 12, MAX_MESSAGES = 16 };
+    text_add(t, ", msg_control=[");
+    for (uint32_t at = 0, n = 0; at + HEADER <= length && n < MAX_MESSAGES; n++) {
+        uint32_t c[3], w[32] = {0};
+        if (decode_read(d, address + at, c, sizeof c) < sizeof c || c[0] < HEADER ||
+            c[0] > length - at)
+            break;
+        uint32_t size = c[0] - HEADER < sizeof w ? c[0] - HEADER : (uint32_t)sizeof w;
+        decode_read(d, address + at + HEADER, w, size);
+        text_printf(t, "%s{cmsg_len=%u, cmsg_level=", n ? ", " : "", c[0]);
+        text_value(t, sol_names, c[1], "SOL_???");
+        text_add(t, ", cmsg_type=");
+        if (c[1] == LEVEL_SOCKET)
+            text_value(t, scm_names, c[2], "SCM_???");
+        else
+            text_printf(t, "%#x", c[2]);
+        if (c[1] == LEVEL_SOCKET && c[2] == RIGHTS) {
+            for (uint32_t k = 0; k < size / 4; k++)
+                text_printf(t, k ? ", %d" : ", cmsg_data=[%d", (int32_t)w[k]);
+            text_add(t, size >= 4 ? "]" : "");
+        } else if (c[1] == LEVEL_SOCKET && c[2] == CREDENTIALS && size >= 12) {
+            text_printf(t, ", cmsg_data={pid=%u, uid=%u, gid=%u}", w[0], w[1], w[2]);
+        } else if (size) {
+            text_add(t, ", cmsg_data=");
+            text_quote(t, w, size, true);
+        }
+        text_add(t, "}");
+        at += (c[0] + 3) & ~3u;
+    }
+    text_add(t, "]");
+}
+
+static void decode_message(struct decoder *d, uint32_t address, uint32_t limit, struct text *t)
 {
     uint32_t m[7]; // name, namelen, iov, iovlen, control, controllen, flags
-    if ((out && failed(call)) || !call->args[i] ||
-        decode_read(d, call->args[i], m, sizeof m) < sizeof m) {
-        decode_pointer(call->args[i], t);
+    if (!address || decode_read(d, address, m, sizeof m) < sizeof m) {
+        decode_pointer(address, t);
         return;
     }
     text_add(t, "{msg_name=");
@@ -100,13 +138,47 @@ static void decode_message(struct decoder *d, struct call *call, unsigned i, boo
     else
         decode_pointer(m[0], t);
     text_printf(t, ", msg_namelen=%u, msg_iov=", m[1]);
-    decode_iovec(d, m[2], m[3], out ? (uint32_t)call->ret : UINT32_MAX, t);
+    decode_iovec(d, m[2], m[3], limit, t);
     text_printf(t, ", msg_iovlen=%u", m[3]);
     if (m[4] && m[5])
-        text_printf(t, ", msg_control=%#x", m[4]);
+        decode_control(d, m[4], m[5], t);
     text_printf(t, ", msg_controllen=%u, msg_flags=", m[5]);
     text_bits(t, msg_bits, m[6], "MSG_???");
     text_add(t, "}");
+}
+
+static void decode_message_out(struct decoder *d, struct call *call, unsigned i, struct text *t)
+{
+    uint32_t length;
+    if (!failed(call))
+        decode_message(d, call->args[i], (uint32_t)call->ret, t);
+    else if (call->args[i] && decode_read(d, call->args[i] + 4, &length, 4) == 4)
+        text_printf(t, "{msg_namelen=%u}", length);
+    else
+        decode_pointer(call->args[i], t);
+}
+
+// struct mmsghdr: a message and how much of it was transferred.
+static void decode_messages(struct decoder *d, struct call *call, unsigned i, bool out,
+                            struct text *t)
+{
+    enum { SIZE = 32, LENGTH = 28 };
+    if ((out && call->ret < 0) || !call->args[i]) {
+        decode_pointer(call->args[i], t);
+        return;
+    }
+    uint32_t count = call->ret < 0 ? call->args[i + 1] : (uint32_t)call->ret;
+    text_add(t, "[");
+    for (uint32_t k = 0; k < count && k < d->string_limit; k++) {
+        uint32_t at = call->args[i] + k * SIZE, length = 0;
+        decode_read(d, at + LENGTH, &length, 4);
+        text_add(t, k ? ", {msg_hdr=" : "{msg_hdr=");
+        decode_message(d, at, out ? length : UINT32_MAX, t);
+        if (call->ret >= 0)
+            text_printf(t, ", msg_len=%u", length);
+        text_add(t, "}");
+    }
+    text_add(t, "]");
 }
 
 static void decode_option(struct decoder *d, struct call *call, unsigned i, bool out,
@@ -116,7 +188,11 @@ static void decode_option(struct decoder *d, struct call *call, unsigned i, bool
     int32_t value;
     if (out && (failed(call) || decode_read(d, call->args[i + 1], &length, 4) < 4))
         length = 0;
-    if (length == 4 && call->args[i] && decode_read(d, call->args[i], &value, 4) == 4)
+    int32_t pair[2];
+    if (call->args[i - 2] == 1 && call->args[i - 1] == 13 && length == 8 &&
+        decode_read(d, call->args[i], pair, 8) == 8)
+        text_printf(t, "{l_onoff=%d, l_linger=%d}", pair[0], pair[1]);
+    else if (length == 4 && call->args[i] && decode_read(d, call->args[i], &value, 4) == 4)
         text_printf(t, "[%d]", value);
     else if (length && call->args[i])
         decode_bytes(d, call->args[i], length, false, t);
@@ -129,7 +205,11 @@ void decode_net(struct decoder *d, struct call *call, unsigned i, struct text *t
     uint32_t v = call->args[i];
     switch (call->row->args[i]) {
     case ARG_SOCKTYPE:
-        text_value(t, sock_type_names, v & 0xF, "SOCK_???");
+        if (!name_of(sock_type_names, v & 0xF)) {
+            text_value(t, sock_type_names, v, "SOCK_???");
+            break;
+        }
+        text_value(t, sock_type_names, v & 0xF, NULL);
         if (v & ~0xFu) {
             text_add(t, "|");
             text_bits(t, sock_bits, v & ~0xFu, NULL);
@@ -151,16 +231,26 @@ void decode_net(struct decoder *d, struct call *call, unsigned i, struct text *t
         decode_length(d, call, i, t);
         break;
     case ARG_SOCKOPT:
-        text_value(t, call->args[i - 1] == 1 ? so_names : call->args[i - 1] == 6 ? tcp_names : so_names,
-                   v, "SO_???");
+        if (call->args[i - 1] == 6)
+            text_value(t, tcp_names, v, "TCP_???");
+        else if (call->args[i - 1] == 0)
+            text_value(t, ipopt_names, v, "IP_???");
+        else
+            text_value(t, so_names, v, "SO_???");
         break;
     case ARG_SOCKOPTVAL:
     case ARG_SOCKOPTVAL_OUT:
         decode_option(d, call, i, call->row->args[i] == ARG_SOCKOPTVAL_OUT, t);
         break;
     case ARG_MSGHDR:
+        decode_message(d, v, UINT32_MAX, t);
+        break;
     case ARG_MSGHDR_OUT:
-        decode_message(d, call, i, call->row->args[i] == ARG_MSGHDR_OUT, t);
+        decode_message_out(d, call, i, t);
+        break;
+    case ARG_MMSGHDR:
+    case ARG_MMSGHDR_OUT:
+        decode_messages(d, call, i, call->row->args[i] == ARG_MMSGHDR_OUT, t);
         break;
     default:
         text_printf(t, "%#x", v);

@@ -85,8 +85,12 @@ void decode_siginfo(struct decoder *d, uint32_t address, uint32_t signal, struct
         text_value(t, si_codes_user, code, NULL);
     if (user && (int32_t)code != -2) {
         text_printf(t, ", si_pid=%u, si_uid=%u", s[3], s[4]);
-        if ((int32_t)code == -1)
+        if ((int32_t)code == -1 && s[5])
             text_printf(t, ", si_int=%d, si_ptr=%#x", (int32_t)s[5], s[5]);
+    } else if (user) { // SI_TIMER
+        text_printf(t, s[3] ? ", si_timerid=%#x" : ", si_timerid=%u", s[3]);
+        text_printf(t, ", si_overrun=%d, si_int=%d, si_ptr=", (int32_t)s[4], (int32_t)s[5]);
+        decode_pointer(s[5], t);
     } else if (signal == SIGCHLD) {
         text_printf(t, ", si_pid=%u, si_uid=%u, si_status=", s[3], s[4]);
         if (code == 1)
@@ -228,6 +232,18 @@ static void decode_clone3(struct decoder *d, struct call *call, struct text *t)
         text_printf(t, " => {parent_tid=[%u]}", tid);
 }
 
+// FUTEX_OP_SET<<28|0x6<<12|FUTEX_OP_CMP_EQ<<24|0x6
+static void decode_wake_op(uint32_t v, struct text *t)
+{
+    text_add(t, ", ");
+    if (v >> 31)
+        text_add(t, "FUTEX_OP_OPARG_SHIFT<<28|");
+    text_value(t, futex_op_names, v >> 28 & 7, "FUTEX_OP_???");
+    text_printf(t, "<<28|%#x<<12|", v >> 12 & 0xFFF);
+    text_value(t, futex_cmp_names, v >> 24 & 0xF, "FUTEX_OP_CMP_???");
+    text_printf(t, "<<24|%#x", v & 0xFFF);
+}
+
 static void decode_futex(struct decoder *d, struct call *call, struct text *t)
 {
     enum { WAIT, WAKE, FD, REQUEUE, CMP_REQUEUE, WAKE_OP, LOCK_PI, UNLOCK_PI, TRYLOCK_PI,
@@ -256,6 +272,8 @@ static void decode_futex(struct decoder *d, struct call *call, struct text *t)
     }
     if (op == CMP_REQUEUE)
         text_printf(t, ", %u", a[5]);
+    if (op == WAKE_OP)
+        decode_wake_op(a[5], t);
     if (op == WAIT_BITSET || op == WAKE_BITSET) {
         if (op == WAIT_BITSET)
             text_add(t, ", ");
@@ -432,18 +450,8 @@ void decode_process(struct decoder *d, struct call *call, unsigned i, struct tex
     case ARG_PSELECT_MASK:
         decode_pselect_mask(d, v, t);
         break;
-    case ARG_PRCTL_MORE:
-        if (call->args[0] > 16 || call->args[0] < 15)
-            text_printf(t, "%#x", v);
-        break;
-    case ARG_PRCTL_ARG:
-        if (call->args[0] == 15 || call->args[0] == 16)
-            decode_string(d, v, 15, t);
-        else
-            text_printf(t, "%#x", v);
-        break;
     default:
-        decode_net(d, call, i, t);
+        decode_more(d, call, i, t);
         break;
     }
 }

@@ -49,19 +49,6 @@ static void decode_time(struct decoder *d, uint32_t address, bool wide, const ch
     }
 }
 
-static void decode_time_pair(struct decoder *d, uint32_t address, bool wide, struct text *t)
-{
-    if (!address) {
-        text_add(t, "NULL");
-        return;
-    }
-    text_add(t, "[");
-    decode_time(d, address, wide, "nsec", t);
-    text_add(t, ", ");
-    decode_time(d, address + (wide ? 16 : 8), wide, "nsec", t);
-    text_add(t, "]");
-}
-
 static void decode_itimerval(struct decoder *d, uint32_t address, struct text *t)
 {
     int32_t v[4];
@@ -337,6 +324,12 @@ static void decode_fcntl(struct decoder *d, struct call *call, unsigned i, struc
     case 14:
         decode_lock(d, v, true, t);
         break;
+    case 1026:
+        text_bits(t, notify_bits, v, "DN_???");
+        break;
+    case 1033:
+        text_bits(t, seal_bits, v, "F_SEAL_???");
+        break;
     case 0:
     case 8:
     case 1030:
@@ -364,6 +357,18 @@ static void decode_termios(struct decoder *d, uint32_t address, struct text *t)
                 f[3] & 1 ? "" : "-", f[3] & 2 ? "" : "-", f[3] & 8 ? "" : "-");
 }
 
+// What the argument points to goes to the kernel, or there is none.
+static bool ioctl_reads(uint32_t request)
+{
+    static const uint32_t requests[] = {0x5402, 0x5403, 0x5404, 0x5409, 0x540A, 0x540B, 0x540C,
+                                        0x540D, 0x540E, 0x5410, 0x5412, 0x5414, 0x541D, 0x5421,
+                                        0x5422, 0x5427, 0x5428, 0x5450, 0x5451, 0x40045431};
+    for (unsigned i = 0; i < sizeof requests / sizeof *requests; i++)
+        if (requests[i] == request)
+            return true;
+    return false;
+}
+
 static void decode_ioctl(struct decoder *d, struct call *call, unsigned i, bool command,
                          struct text *t)
 {
@@ -381,7 +386,7 @@ static void decode_ioctl(struct decoder *d, struct call *call, unsigned i, bool 
                         request >> 8 & 0xFF, request & 0xFF, request >> 16 & 0x3FFF);
         return;
     }
-    if (failed(call) && request != 0x5402 && request != 0x5403 && request != 0x5404) {
+    if (failed(call) && !ioctl_reads(request)) {
         decode_pointer(v, t);
         return;
     }
@@ -402,18 +407,34 @@ static void decode_ioctl(struct decoder *d, struct call *call, unsigned i, bool 
     case 0x5410:
     case 0x5411:
     case 0x541B:
+    case 0x5415:
     case 0x5421:
+    case 0x5424:
     case 0x5429:
+    case 0x40045431:
+    case 0x80045430:
         if (get(d, v, &n, sizeof n, t))
             text_printf(t, "[%d]", n);
         break;
-    case 0x5422: // those without an argument
+    case 0x540C: // those without an argument
+    case 0x540D:
+    case 0x541D:
+    case 0x5427:
+    case 0x5428:
+    case 0x5422:
     case 0x5450:
     case 0x5451:
         break;
-    case 0x5409:
     case 0x540A:
+        text_value(t, flow_names, v, "TC???");
+        break;
     case 0x540B:
+        text_value(t, flush_names, v, "TC???");
+        break;
+    case 0x5412:
+        decode_bytes(d, v, 1, false, t);
+        break;
+    case 0x5409:
     case 0x540E:
         text_printf(t, "%d", (int32_t)v);
         break;
@@ -479,10 +500,6 @@ void decode_struct(struct decoder *d, struct call *call, unsigned i, struct text
         else
             decode_pointer(v, t);
         break;
-    case ARG_TIMESPEC2:
-    case ARG_TIMESPEC64_2:
-        decode_time_pair(d, v, call->row->args[i] == ARG_TIMESPEC64_2, t);
-        break;
     case ARG_TIMEVAL:
         decode_time(d, v, false, "usec", t);
         break;
@@ -536,7 +553,10 @@ void decode_struct(struct decoder *d, struct call *call, unsigned i, struct text
         decode_iovec(d, v, call->args[i + 1], UINT32_MAX, t);
         break;
     case ARG_IOVEC_OUT:
-        decode_iovec(d, v, call->args[i + 1], bad ? 0 : (uint32_t)call->ret, t);
+        if (bad)
+            decode_addresses(d, call, i, t);
+        else
+            decode_iovec(d, v, call->args[i + 1], (uint32_t)call->ret, t);
         break;
     case ARG_EPOLLEVENT:
         decode_epoll_event(d, v, t);

@@ -108,30 +108,53 @@ void log_call(struct monitor *m, struct decoder *d, struct call *c, bool returne
     }
 }
 
+// What happens to a thread besides calls, as JSON: "signal" and "exit".
+struct incident {
+    uint32_t tid, pid;
+    uint32_t number; // of the signal; exit: status << 8 | signal
+    const char *args;
+};
+static const struct payload_field incident_fields[] = {
+    PAYLOAD_FIELD(struct incident, tid, PAYLOAD_U32, "thread"),
+    PAYLOAD_FIELD(struct incident, pid, PAYLOAD_U32, "process"),
+    PAYLOAD_FIELD(struct incident, number, PAYLOAD_U32, "signal, or status << 8 | signal"),
+    PAYLOAD_FIELD(struct incident, args, PAYLOAD_STRING, "as strace prints it"), PAYLOAD_FIELDS_END};
+static const struct payload_type incident_type = {"incident", 1, sizeof(struct incident),
+                                                  incident_fields, NULL};
+
+static void put_incident(struct monitor *m, struct call *c, const char *event, uint32_t number)
+{
+    struct incident i = {c->tid, c->pid, number, c->out.data};
+    if (m->json)
+        plugin_channel_json(m->log, event, &incident_type, &i);
+    else
+        plugin_channel_printf(m->log, "%-5u %s\n", c->tid, c->out.data);
+}
+
 void log_signal(struct monitor *m, struct decoder *d, struct call *c, uint32_t signal,
                 uint32_t info)
 {
-    if (m->json)
-        return;
     text_clear(&c->out);
+    text_add(&c->out, "--- ");
     text_value(&c->out, signal_names, signal, NULL);
     if (info) {
         text_add(&c->out, " ");
         decode_siginfo(d, info, signal, &c->out);
     }
-    plugin_channel_printf(m->log, "%-5u --- %s ---\n", c->tid, c->out.data);
+    text_add(&c->out, " ---");
+    put_incident(m, c, "signal", signal);
 }
 
 void log_exit(struct monitor *m, struct call *c, uint32_t exit_code)
 {
-    if (!m->log || !c->followed || m->json)
+    if (!m->log || !c->followed)
         return;
-    if ((exit_code & 0x7F) == 0) {
-        plugin_channel_printf(m->log, "%-5u +++ exited with %u +++\n", c->tid,
-                              exit_code >> 8 & 0xFF);
-        return;
-    }
     const char *name = name_of(signal_names, exit_code & 0x7F);
-    plugin_channel_printf(m->log, "%-5u +++ killed by %s%s +++\n", c->tid, name ? name : "?",
-                          exit_code & 0x80 ? " (core dumped)" : "");
+    text_clear(&c->out);
+    if ((exit_code & 0x7F) == 0)
+        text_printf(&c->out, "+++ exited with %u +++", exit_code >> 8 & 0xFF);
+    else
+        text_printf(&c->out, "+++ killed by %s%s +++", name ? name : "?",
+                    exit_code & 0x80 ? " (core dumped)" : "");
+    put_incident(m, c, "exit", exit_code);
 }

@@ -79,7 +79,11 @@ const struct name ioctl_names[] = {{0x5401, "TCGETS"}, {0x5402, "TCSETS"}, {0x54
     {0x540E, "TIOCSCTTY"}, {0x540F, "TIOCGPGRP"}, {0x5410, "TIOCSPGRP"}, {0x5411, "TIOCOUTQ"},
     {0x5413, "TIOCGWINSZ"}, {0x5414, "TIOCSWINSZ"}, {0x541B, "FIONREAD"}, {0x5421, "FIONBIO"},
     {0x5422, "TIOCNOTTY"}, {0x5429, "TIOCGSID"}, {0x5450, "FIONCLEX"}, {0x5451, "FIOCLEX"},
-    {0x5452, "FIOASYNC"}, {0x8912, "SIOCGIFCONF"}, {0x8913, "SIOCGIFFLAGS"},
+    {0x540C, "TIOCEXCL"}, {0x540D, "TIOCNXCL"}, {0x5412, "TIOCSTI"}, {0x5415, "TIOCMGET"},
+    {0x5416, "TIOCMBIS"}, {0x5417, "TIOCMBIC"}, {0x5418, "TIOCMSET"}, {0x541D, "TIOCCONS"},
+    {0x541E, "TIOCGSERIAL"}, {0x541F, "TIOCSSERIAL"}, {0x5423, "TIOCSETD"}, {0x5424, "TIOCGETD"},
+    {0x5425, "TCSBRKP"}, {0x5427, "TIOCSBRK"}, {0x5428, "TIOCCBRK"}, {0x5441, "TIOCGPTPEER"},
+    {0x80045430, "TIOCGPTN"}, {0x40045431, "TIOCSPTLCK"}, {0x5452, "FIOASYNC"}, {0x8912, "SIOCGIFCONF"}, {0x8913, "SIOCGIFFLAGS"},
     {0x8914, "SIOCSIFFLAGS"}, {0x8915, "SIOCGIFADDR"}, {0x8916, "SIOCSIFADDR"}, {0, 0}};
 const struct name resource_names[] = {{0, "RLIMIT_CPU"}, {1, "RLIMIT_FSIZE"}, {2, "RLIMIT_DATA"},
     {3, "RLIMIT_STACK"}, {4, "RLIMIT_CORE"}, {5, "RLIMIT_RSS"}, {6, "RLIMIT_NPROC"},
@@ -135,19 +139,22 @@ const struct name grnd_bits[] = {{1, "GRND_NONBLOCK"}, {2, "GRND_RANDOM"}, {4, "
     {0, 0}};
 const struct name flock_bits[] = {{1, "LOCK_SH"}, {2, "LOCK_EX"}, {4, "LOCK_NB"}, {8, "LOCK_UN"},
     {0, 0}};
-const struct name msync_bits[] = {{1, "MS_ASYNC"}, {2, "MS_INVALIDATE"}, {4, "MS_SYNC"}, {0, 0}};
+const struct name msync_bits[] = {{4, "MS_SYNC"}, {1, "MS_ASYNC"}, {2, "MS_INVALIDATE"}, {0, 0}};
 const struct name mremap_bits[] = {{1, "MREMAP_MAYMOVE"}, {2, "MREMAP_FIXED"},
     {4, "MREMAP_DONTUNMAP"}, {0, 0}};
 const struct name madvise_names[] = {{0, "MADV_NORMAL"}, {1, "MADV_RANDOM"}, {2, "MADV_SEQUENTIAL"},
     {3, "MADV_WILLNEED"}, {4, "MADV_DONTNEED"}, {8, "MADV_FREE"}, {9, "MADV_REMOVE"},
     {10, "MADV_DONTFORK"}, {11, "MADV_DOFORK"}, {12, "MADV_MERGEABLE"}, {14, "MADV_HUGEPAGE"},
-    {15, "MADV_NOHUGEPAGE"}, {16, "MADV_DONTDUMP"}, {17, "MADV_DODUMP"}, {0, 0}};
+    {13, "MADV_UNMERGEABLE"}, {15, "MADV_NOHUGEPAGE"}, {16, "MADV_DONTDUMP"}, {17, "MADV_DODUMP"},
+    {18, "MADV_WIPEONFORK"}, {19, "MADV_KEEPONFORK"}, {20, "MADV_COLD"}, {21, "MADV_PAGEOUT"},
+    {22, "MADV_POPULATE_READ"}, {23, "MADV_POPULATE_WRITE"}, {25, "MADV_COLLAPSE"},
+    {100, "MADV_HWPOISON"}, {0, 0}};
 const struct name itimer_names[] = {{0, "ITIMER_REAL"}, {1, "ITIMER_VIRTUAL"}, {2, "ITIMER_PROF"},
     {0, 0}};
 const struct name who_names[] = {{0, "RUSAGE_SELF"}, {0xFFFFFFFF, "RUSAGE_CHILDREN"},
     {1, "RUSAGE_THREAD"}, {0, 0}};
 const struct name prctl_names[] = {{1, "PR_SET_PDEATHSIG"}, {2, "PR_GET_PDEATHSIG"},
-    {3, "PR_GET_DUMPABLE"}, {4, "PR_SET_DUMPABLE"}, {8, "PR_SET_KEEPCAPS"}, {15, "PR_SET_NAME"},
+    {3, "PR_GET_DUMPABLE"}, {4, "PR_SET_DUMPABLE"}, {7, "PR_GET_KEEPCAPS"}, {8, "PR_SET_KEEPCAPS"}, {15, "PR_SET_NAME"},
     {16, "PR_GET_NAME"}, {22, "PR_SET_SECCOMP"}, {23, "PR_CAPBSET_READ"}, {24, "PR_CAPBSET_DROP"},
     {36, "PR_SET_CHILD_SUBREAPER"}, {38, "PR_SET_NO_NEW_PRIVS"}, {0, 0}};
 const struct name ss_bits[] = {{1, "SS_ONSTACK"}, {2, "SS_DISABLE"}, {0, 0}};

@@ -153,16 +153,16 @@ static void signals(void)
     sigprocmask(SIG_SETMASK, &old, NULL);
     sigfillset(&set);
     sigdelset(&set, SIGALRM);
-    struct itimerval timer = {.it_value = {.tv_usec = 20000}};
+    struct itimerval timer = {.it_value = {.tv_usec = 300000}};
     setitimer(ITIMER_REAL, &timer, NULL);
     sigsuspend(&set);
     // interrupted: read is restarted after the handler
     int fds[2];
     pipe(fds);
     if (fork() == 0) {
-        usleep(100000);
+        usleep(400000);
         kill(getppid(), SIGUSR2);
-        usleep(100000);
+        usleep(400000);
         write(fds[1], "late", 4);
         _exit(3);
     }
@@ -173,7 +173,7 @@ static void signals(void)
     close(fds[0]);
     close(fds[1]);
     // interrupted: a sleep is not restarted after a handler
-    timer.it_value.tv_usec = 50000;
+    timer.it_value.tv_usec = 400000;
     setitimer(ITIMER_REAL, &timer, NULL);
     struct timespec sleep = {2, 500000000}, rest;
     nanosleep(&sleep, &rest);
@@ -321,5 +321,6 @@ int main(int argc, char **argv)
     waiting();
     sockets();
     miscellany();
-    return 6;
+    execl("./more", "more", NULL);
+    return 4;
 }

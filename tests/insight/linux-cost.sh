@@ -8,7 +8,7 @@ loops=${1:-150}
 guest_program library -O0 -fno-builtin
 mkdir -p "$work/extra/lib"
 cp -L "$(gcc -m32 -print-file-name=libc.so.6)" "$(gcc -m32 -print-file-name=ld-linux.so.2)" "$work/extra/lib/"
-make_image disk --extra "$work/extra" --run "i=0; busy() {
+make_image disk --append no_timer_check --extra "$work/extra" --run "i=0; busy() {
  while [ \$i -lt \$1 ]; do cat /etc/passwd /etc/inittab | md5sum >/dev/null; ls -l /bin >/dev/null; ./library >/dev/null;
  i=\$((i+1)); done; }; busy 10; echo BUSY BEGIN; busy $loops; echo BUSY END; sleep 1"
 ticks() { awk '{ print $14 + $15 }' "/proc/$emu_pid/stat"; }

@@ -11,7 +11,7 @@ mkdir -p "$work/extra/root"
 cp "$insight/files-guest.sh" "$work/extra/root/"
 chmod 755 "$work/extra/root/files-guest.sh"
 head -c 20000 /dev/urandom >"$work/extra/root/data.bin"
-make_image disk --extra "$work/extra" --run '/root/files-guest.sh; while true; do sleep 100; done'
+make_image disk --append no_timer_check --extra "$work/extra" --run '/root/files-guest.sh; while true; do sleep 100; done'
 watch files "$work/disk.img" 'load_plugin file_monitor' "enable_filemon_log json limit=100000 $work/files.log"
 if [ "$how" = starved ]; then
     python3 -c '

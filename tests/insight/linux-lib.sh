@@ -23,6 +23,7 @@ natively() {
 import resource, os, signal, subprocess, sys
 def plain():
     os.umask(0o022)
+    os.environ["TZ"] = "UTC"
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for s in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(s, signal.SIG_DFL)
@@ -30,6 +31,9 @@ def plain():
 sys.exit(subprocess.call(sys.argv[1:], stdin=subprocess.DEVNULL, preexec_fn=plain))' "$@"
 }
 
+# The guests' kernels get no_timer_check: their check of the timer counts ticks in a span of the time stamp counter, and
+# stops the kernel when a busy host gave the emulator no processor meanwhile.
+#
 # watch NAME IMAGE COMMAND...: boots IMAGE with the monitor commands given before the first instruction.
 watch() {
     local name=$1 image=$2 command

@@ -5,7 +5,7 @@
 kernel=${1:-686} when=${2:-boot} option=${3:-quiet}
 
 # The guest waits for the end of the test, however long that is in coming.
-make_image disk --kernel "$kernel" --append "$option" --run \
+make_image disk --kernel "$kernel" --append "$option no_timer_check" --run \
     'true; ps -o pid,ppid,comm; echo PS DONE; sleep 1; while true; do sleep 100; done'
 if [ "$when" = boot ]; then
     watch processes "$work/disk.img" 'load_plugin processes' "processes_log $work/events"
