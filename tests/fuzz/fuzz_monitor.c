@@ -185,7 +185,7 @@ static void pump(void *self)
 }
 
 // Each terminal that is set up leaves some bytes in the terminfo library.
-const char *__lsan_default_suppressions(void);
+__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
     return "leak:libtinfo";
