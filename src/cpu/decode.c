@@ -367,6 +367,10 @@ static const uint8_t *decode_readable(const struct decode_mode *mode, const uint
         make_invalid(insn);
         return p;
     }
+    // Executors take these for repetition, which other instructions ignore.
+    if (UNLIKELY(insn->prefixes & (INSN_REP | INSN_REPNE)) &&
+        !(opcode_rows[id].attributes & ATTR_STRING))
+        insn->prefixes &= (uint8_t) ~(INSN_REP | INSN_REPNE);
     insn->row = (uint16_t)id;
     insn->handler = opcode_rows[id].handler[insn->is_memory * 2 + (insn->operand_size == 4)];
     return p;

@@ -189,9 +189,33 @@ static void block_retire(struct block_table *table, struct block *block)
     table->retired_listener(table->listener, block);
 }
 
+void block_watch_peeked(struct block_table *table, const struct block *block)
+{
+    struct code_page *code = *page_link(table, page_of(block->host));
+    for (unsigned i = 0; i < ARRAY_SIZE(block->code.peeked); i++) {
+        const struct page_range *range = &block->code.peeked[i];
+        if (range->to)
+            code->granules |= granule_mask(range->from, range->to - 1u);
+    }
+}
+
+static bool peeked_overlaps(const struct block *block, const uint8_t *host, size_t length)
+{
+    uintptr_t page = (uintptr_t)page_of(block->host);
+    uintptr_t from = (uintptr_t)host, to = from + length;
+    for (unsigned i = 0; i < ARRAY_SIZE(block->code.peeked); i++) {
+        const struct page_range *range = &block->code.peeked[i];
+        if (range->to && from < page + range->to && to > page + range->from)
+            return true;
+    }
+    return false;
+}
+
 static bool block_overlaps(const struct block *block, const uint8_t *host, size_t length)
 {
     uintptr_t from = (uintptr_t)host, to = from + length;
+    if (peeked_overlaps(block, host, length))
+        return true;
     uintptr_t start = (uintptr_t)block->host, end = start + block->bytes;
     if (block->second_host) {
         uintptr_t page_end = ((uintptr_t)block->host | (PAGE_SIZE - 1)) + 1;

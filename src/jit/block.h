@@ -25,6 +25,11 @@ struct block_exit {
     bool saved;      // the guest's flags are in memory there
 };
 
+// Bytes of a block's page, as offsets; `to` is behind the last, 0: none.
+struct page_range {
+    uint16_t from, to;
+};
+
 // What the translator made of a block. Addresses are of the writable view; NULL: not translated.
 struct block_code {
     uint8_t *entry;       // guest flags in host flags
@@ -37,6 +42,7 @@ struct block_code {
     uint32_t records;
     struct block_exit exits[2];
     struct block_exit *incoming;
+    struct page_range peeked[2]; // code behind its exits that its translation relies on
 };
 
 struct block {
@@ -78,6 +84,8 @@ void block_table_destroy(struct block_table *table);
 struct block *block_find(const struct block_table *table, const uint8_t *host, uint32_t linear,
                          uint32_t cs_base, uint32_t mode);
 void block_insert(struct block_table *table, struct block *block);
+// After a block of the table was translated: stores to what it peeked at invalidate it too.
+void block_watch_peeked(struct block_table *table, const struct block *block);
 
 // Marks dead and unlinks every block that overlaps [host, host + length).
 void block_invalidate(struct block_table *table, const uint8_t *host, size_t length);

@@ -139,6 +139,7 @@ bool executor_translate(struct executor *ex, struct block *block)
         executor_drop_code(ex);
         return false;
     }
+    block_watch_peeked(ex->table, block);
     ex->stats.translated++;
     struct jump_cache_entry *e = &ex->cache[jump_cache_index(block->linear)];
     if (e->block == block)

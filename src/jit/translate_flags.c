@@ -96,20 +96,29 @@ void flags_written(struct translator *t)
 
 #define PEEK_INSNS 8u
 
-// Flags that code at `linear` may read before it writes them. What it looks at is not watched: if
-// the guest changes that code later, a flag nobody was going to read may be stale.
+// Has [from, to) of the block's page watched. False: that is too much.
+static bool watch(struct block *block, unsigned from, unsigned to)
+{
+    struct page_range *range = block->code.peeked;
+    for (unsigned i = 0; i < ARRAY_SIZE(block->code.peeked); i++, range++) {
+        if (range->to && (range->from != from || range->to != to))
+            continue;
+        *range = (struct page_range){.from = (uint16_t)from, .to = (uint16_t)to};
+        return true;
+    }
+    return false;
+}
+
+// Flags that code at `linear` may read before it writes them: all, when that lies on another page,
+// where the next process may have other code. On the block's own page, the block is invalidated
+// when what was looked at changes. A store by the block itself to what stands behind it comes too
+// late for flags from before the store.
 unsigned flags_live_at(struct translator *t, uint32_t linear)
 {
-    const struct block *block = t->block;
-    const uint8_t *host;
-    if (t->single || t->observed)
+    struct block *block = t->block;
+    if (t->single || t->observed || ((linear ^ block->linear) & PAGE_MASK) != 0)
         return FLAGS_ARITH;
-    if (((linear ^ block->linear) & PAGE_MASK) == 0)
-        host = block->host + ((int32_t)(linear - block->linear));
-    else
-        host = mmu_host(&t->cpu->mmu, linear, MMU_EXECUTE, t->cpu->is_user);
-    if (!host)
-        return FLAGS_ARITH;
+    const uint8_t *host = block->host + ((int32_t)(linear - block->linear));
     const struct decode_mode mode = {.code32 = true, .features = t->cpu->features};
     unsigned asked = FLAGS_ARITH; // not yet written
     unsigned room = PAGE_SIZE - (linear & (PAGE_SIZE - 1));
@@ -126,5 +135,9 @@ unsigned flags_live_at(struct translator *t, uint32_t linear)
         host += insn.length;
         room -= insn.length;
     }
+    unsigned from = linear & (PAGE_SIZE - 1);
+    unsigned to = PAGE_SIZE - room;
+    if (to > from && !watch(block, from, to))
+        return FLAGS_ARITH;
     return live | asked;
 }

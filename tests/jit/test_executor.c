@@ -109,6 +109,40 @@ static void test_remapped_page(void **state)
     drop(&f);
 }
 
+// A block whose flags nobody reads, until the code that it jumps to becomes other code.
+static void flags_across_change(uint32_t target, bool remap)
+{
+    struct fixture f = make(EXECUTOR_JIT);
+    const uint32_t frame = 0x90000;
+    const uint8_t ignores[] = {0x01, 0xc0, 0xf4};     // add eax, eax; hlt
+    const uint8_t reads[] = {0x0f, 0x94, 0xc1, 0xf4}; // setz cl; hlt
+    // xor eax, eax; mov [30000h], eax; jmp target
+    VM_BYTES(f.vm, VM_CODE, 0x31, 0xc0, 0xa3, 0x00, 0x00, 0x03, 0x00, 0xe9);
+    vm_set32(f.vm, VM_CODE + 8, target - (VM_CODE + 12));
+    physmem_write(f.vm->mem, target, ignores, sizeof ignores);
+    for (unsigned n = 0; n < 6; n++) {
+        if (n == 3 && remap) {
+            vm_put(f.vm, frame + target % PAGE_SIZE, reads, sizeof reads);
+            vm_map(f.vm, target & PAGE_MASK, frame | 7);
+        } else if (n == 3) {
+            physmem_write(f.vm->mem, target, reads, sizeof reads);
+        }
+        f.vm->cpu->regs[REG_ECX] = 0;
+        cpu_set_eflags(f.vm->cpu, FLAG_FIXED);
+        run(&f);
+        assert_int_equal(f.vm->cpu->regs[REG_ECX], n >= 3);
+    }
+    drop(&f);
+}
+
+static void test_flags_across_change(void **state)
+{
+    flags_across_change(VM_CODE + 0x800, false);
+    flags_across_change(VM_CODE + 12, false);
+    flags_across_change(VM_CODE + PAGE_SIZE + 0x10, false);
+    flags_across_change(VM_CODE + PAGE_SIZE + 0x10, true);
+}
+
 static void test_endless_count(void **state)
 {
     struct fixture f = make(EXECUTOR_JIT);
@@ -117,6 +151,22 @@ static void test_endless_count(void **state)
     run(&f);
     assert_int_equal(f.vm->cpu->instructions, 1 + 200 + 1);
     drop(&f);
+}
+
+// A jump to itself is no repeated string instruction, whatever its prefix: it counts.
+static void test_repeated_jump(void **state)
+{
+    static const enum executor_accel accels[] = {EXECUTOR_INTERP, EXECUTOR_JIT, EXECUTOR_LOCKSTEP};
+    for (unsigned i = 0; i < ARRAY_SIZE(accels); i++) {
+        struct fixture f = make(accels[i]);
+        clock_set_icount(f.vm->clock, &f.vm->cpu->instructions, 0);
+        VM_BYTES(f.vm, VM_CODE, 0xf2, 0xeb, 0xfd); // repne jmp itself
+        f.vm->cpu->eip = VM_CODE;
+        atomic_store(&f.vm->cpu->kicked, 0);
+        executor_run(f.ex, 100);
+        assert_int_equal(f.vm->cpu->instructions, 100);
+        drop(&f);
+    }
 }
 
 static void test_exact_count(void **state)
@@ -170,7 +220,8 @@ int main(void)
         cmocka_unit_test(test_kick),          cmocka_unit_test(test_changing_code),
         cmocka_unit_test(test_remapped_page), cmocka_unit_test(test_endless_count),
         cmocka_unit_test(test_exact_count),   cmocka_unit_test(test_lockstep),
-        cmocka_unit_test(test_push_segment),
+        cmocka_unit_test(test_push_segment),  cmocka_unit_test(test_flags_across_change),
+        cmocka_unit_test(test_repeated_jump),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
