@@ -155,46 +155,73 @@ void fpu_lower_ferr(struct cpu *cpu)
         cpu->board.ferr(cpu->board.self, false);
 }
 
-void fpu_read_linear(struct cpu *cpu, uint32_t linear, void *buffer, unsigned size)
+// The next piece of a block: as much of `unit` as is left.
+static unsigned piece_size(unsigned left, unsigned unit)
+{
+    while (unit > left)
+        unit /= 2;
+    return unit;
+}
+
+void fpu_read_linear(struct cpu *cpu, uint32_t linear, void *buffer, unsigned size, unsigned unit)
 {
     uint8_t *out = buffer;
-    unsigned done = 0;
-    for (; size - done >= 8; done += 8)
-        store_le64(out + done, mem_read_linear(cpu, linear + done, 8, cpu->is_user));
-    if (size - done >= 4) {
-        store_le32(out + done, (uint32_t)mem_read_linear(cpu, linear + done, 4, cpu->is_user));
-        done += 4;
+    for (unsigned done = 0, piece; done < size; done += piece) {
+        piece = piece_size(size - done, unit);
+        uint32_t at = linear + done;
+        if (piece == 8)
+            store_le64(out + done, mem_read_linear(cpu, at, 8, cpu->is_user));
+        else if (piece == 4)
+            store_le32(out + done, (uint32_t)mem_read_linear(cpu, at, 4, cpu->is_user));
+        else
+            store_le16(out + done, (uint16_t)mem_read_linear(cpu, at, 2, cpu->is_user));
     }
-    if (size - done >= 2)
-        store_le16(out + done, (uint16_t)mem_read_linear(cpu, linear + done, 2, cpu->is_user));
 }
 
-void fpu_write_linear(struct cpu *cpu, uint32_t linear, const void *buffer, unsigned size)
+// Both pages that it may touch, in order: CR2 is the first byte that cannot be written.
+void fpu_probe_linear(struct cpu *cpu, uint32_t linear, unsigned size)
+{
+    unsigned room = PAGE_SIZE - (linear & (PAGE_SIZE - 1));
+    mem_probe_write(cpu, linear, 1, cpu->is_user);
+    if (size > room)
+        mem_probe_write(cpu, linear + room, 1, cpu->is_user);
+}
+
+void fpu_write_linear(struct cpu *cpu, uint32_t linear, const void *buffer, unsigned size,
+                      unsigned unit)
 {
     const uint8_t *in = buffer;
-    unsigned done = 0;
-    if ((linear & (PAGE_SIZE - 1)) + size > PAGE_SIZE) {
-        mem_probe_write(cpu, linear, 1, cpu->is_user);
-        mem_probe_write(cpu, linear + size - 1, 1, cpu->is_user);
+    if ((linear & (PAGE_SIZE - 1)) + size > PAGE_SIZE)
+        fpu_probe_linear(cpu, linear, size);
+    for (unsigned done = 0, piece; done < size; done += piece) {
+        piece = piece_size(size - done, unit);
+        uint32_t at = linear + done;
+        if (piece == 8)
+            mem_write_linear(cpu, at, load_le64(in + done), 8, cpu->is_user);
+        else if (piece == 4)
+            mem_write_linear(cpu, at, load_le32(in + done), 4, cpu->is_user);
+        else
+            mem_write_linear(cpu, at, load_le16(in + done), 2, cpu->is_user);
     }
-    for (; size - done >= 8; done += 8)
-        mem_write_linear(cpu, linear + done, load_le64(in + done), 8, cpu->is_user);
-    if (size - done >= 4) {
-        mem_write_linear(cpu, linear + done, load_le32(in + done), 4, cpu->is_user);
-        done += 4;
-    }
-    if (size - done >= 2)
-        mem_write_linear(cpu, linear + done, load_le16(in + done), 2, cpu->is_user);
 }
 
-void fpu_read_block(struct cpu *cpu, const struct insn *insn, void *buffer, unsigned size)
+void fpu_read_block(struct cpu *cpu, const struct insn *insn, void *buffer, unsigned size,
+                    unsigned unit)
 {
-    fpu_read_linear(cpu, mem_linear_read(cpu, insn->segment, insn_address(cpu, insn), size), buffer,
-                    size);
+    uint32_t linear = mem_linear_read(cpu, insn->segment, insn_address(cpu, insn), size);
+    fpu_read_linear(cpu, linear, buffer, size, unit);
 }
 
-void fpu_write_block(struct cpu *cpu, const struct insn *insn, const void *buffer, unsigned size)
+void fpu_write_block(struct cpu *cpu, const struct insn *insn, const void *buffer, unsigned size,
+                     unsigned unit)
 {
-    fpu_write_linear(cpu, mem_linear_write(cpu, insn->segment, insn_address(cpu, insn), size),
-                     buffer, size);
+    uint32_t linear = mem_linear_write(cpu, insn->segment, insn_address(cpu, insn), size);
+    fpu_write_linear(cpu, linear, buffer, size, unit);
+}
+
+void fpu_probe_block(struct cpu *cpu, const struct insn *insn, unsigned size, unsigned unit)
+{
+    uint32_t linear = mem_linear_write(cpu, insn->segment, insn_address(cpu, insn), size);
+    fpu_probe_linear(cpu, linear, size);
+    mem_probe_write(cpu, linear, piece_size(size, unit), cpu->is_user); // its alignment
 }

@@ -128,13 +128,20 @@ ALWAYS_INLINE void mmx_enter(struct fpu_state *state)
     state->tags = 0xff;
 }
 
-// Memory operands of any size up to a page: segment check, then pieces; a store that can fault
-// changes nothing.
-void fpu_read_block(struct cpu *cpu, const struct insn *insn, void *buffer, unsigned size);
-void fpu_write_block(struct cpu *cpu, const struct insn *insn, const void *buffer, unsigned size);
+// Memory operands of any size up to a page: segment check, then pieces of at most `unit` bytes (2, 4
+// or 8), which is also what they must be aligned to where alignment is checked (SDM vol. 3, table
+// 6-7); a store that can fault changes nothing.
+void fpu_read_block(struct cpu *cpu, const struct insn *insn, void *buffer, unsigned size,
+                    unsigned unit);
+void fpu_write_block(struct cpu *cpu, const struct insn *insn, const void *buffer, unsigned size,
+                     unsigned unit);
+// A store that an unmasked exception suppresses: memory is checked all the same.
+void fpu_probe_block(struct cpu *cpu, const struct insn *insn, unsigned size, unsigned unit);
 // The same by linear address, after the segment check.
-void fpu_read_linear(struct cpu *cpu, uint32_t linear, void *buffer, unsigned size);
-void fpu_write_linear(struct cpu *cpu, uint32_t linear, const void *buffer, unsigned size);
+void fpu_read_linear(struct cpu *cpu, uint32_t linear, void *buffer, unsigned size, unsigned unit);
+void fpu_write_linear(struct cpu *cpu, uint32_t linear, const void *buffer, unsigned size,
+                      unsigned unit);
+void fpu_probe_linear(struct cpu *cpu, uint32_t linear, unsigned size);
 
 // One x87 instruction as a host routine: an escape opcode (D8H to DFH) and a ModRM byte. Of the
 // memory forms only ModRM.reg counts.

@@ -172,12 +172,11 @@ static void set_zf(struct cpu *cpu, bool zf)
 void op_arpl(struct cpu *cpu, const struct insn *insn)
 {
     require_protected(cpu);
-    struct target target = {0};
-    uint32_t value = target_open(cpu, insn, 2, insn->is_memory, &target);
+    uint32_t value = operand_read(cpu, insn, 2, insn->is_memory);
     uint32_t rpl = cpu->regs[insn->reg] & 3;
     bool lower = (value & 3) < rpl;
-    if (lower)
-        target_close(cpu, insn, &target, (value & ~3u) | rpl, 2, insn->is_memory);
+    if (lower) // otherwise the operand need not even be writable
+        operand_write(cpu, insn, (value & ~3u) | rpl, 2, insn->is_memory);
     set_zf(cpu, lower);
 }
 

@@ -17,7 +17,7 @@ void sse_write16(struct cpu *cpu, const struct insn *insn, bool aligned, const u
     uint32_t linear = mem_linear_write(cpu, insn->segment, insn_address(cpu, insn), 16);
     if (aligned && UNLIKELY(linear & 15))
         cpu_raise_error(cpu, EXC_GP, 0);
-    fpu_write_linear(cpu, linear, value->u8, 16);
+    fpu_write_linear(cpu, linear, value->u8, 16, 8);
 }
 
 void sse_read_operand(struct cpu *cpu, const struct insn *insn, unsigned size, bool aligned,

@@ -23,16 +23,19 @@ void sse_fxsave(struct cpu *cpu, const struct insn *insn)
     fpu_to_fxsave(&cpu->fpu, image);
     if (!with_sse)
         memset(image + offsetof(struct fpu_state, mxcsr), 0, 8);
-    fpu_write_linear(cpu, linear, image, with_sse ? FXSAVE_SIZE_SSE : FXSAVE_SIZE_X87);
+    fpu_probe_linear(cpu, linear, FXSAVE_AREA); // what is reserved is not written
+    fpu_write_linear(cpu, linear, image, with_sse ? FXSAVE_SIZE_SSE : FXSAVE_SIZE_X87, 8);
 }
 
 void sse_fxrstor(struct cpu *cpu, const struct insn *insn)
 {
     uint8_t image[FXSAVE_SIZE_SSE] = {0};
+    uint64_t last; // the area is all there
     fpu_begin_no_wait(cpu);
     uint32_t linear = state_area(cpu, insn, false);
     bool with_sse = cpu->cr4 & CR4_OSFXSR;
-    fpu_read_linear(cpu, linear, image, with_sse ? FXSAVE_SIZE_SSE : FXSAVE_SIZE_X87);
+    fpu_read_linear(cpu, linear, image, with_sse ? FXSAVE_SIZE_SSE : FXSAVE_SIZE_X87, 8);
+    fpu_read_linear(cpu, linear + FXSAVE_AREA - 8, &last, sizeof last, 8);
     uint32_t mxcsr = load_le32(image + offsetof(struct fpu_state, mxcsr));
     if (with_sse && (mxcsr & ~cpu->fpu.mxcsr_mask))
         cpu_raise_error(cpu, EXC_GP, 0);

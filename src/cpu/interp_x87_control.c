@@ -194,7 +194,7 @@ void x87_fnstenv(struct cpu *cpu, const struct insn *insn)
     uint8_t image[ENVIRONMENT_MAX];
     fpu_begin_no_wait(cpu);
     put_environment(cpu, insn, image);
-    fpu_write_block(cpu, insn, image, environment_size(insn));
+    fpu_write_block(cpu, insn, image, environment_size(insn), insn->operand_size);
     cpu->fpu.control |= FPU_EXCEPTIONS;
     fpu_update_summary(&cpu->fpu);
     fpu_lower_ferr(cpu);
@@ -204,7 +204,7 @@ void x87_fldenv(struct cpu *cpu, const struct insn *insn)
 {
     uint8_t image[ENVIRONMENT_MAX];
     fpu_begin(cpu);
-    fpu_read_block(cpu, insn, image, environment_size(insn));
+    fpu_read_block(cpu, insn, image, environment_size(insn), insn->operand_size);
     get_environment(cpu, insn, image);
     fpu_lower_ferr(cpu);
 }
@@ -217,7 +217,7 @@ void x87_fnsave(struct cpu *cpu, const struct insn *insn)
     put_environment(cpu, insn, image);
     for (unsigned i = 0; i < 8; i++)
         memcpy(image + size + 10 * i, cpu->fpu.st[i].bytes, 10);
-    fpu_write_block(cpu, insn, image, size + 80);
+    fpu_write_block(cpu, insn, image, size + 80, insn->operand_size);
     fpu_init(&cpu->fpu);
     fpu_lower_ferr(cpu);
 }
@@ -227,7 +227,7 @@ void x87_frstor(struct cpu *cpu, const struct insn *insn)
     uint8_t image[STATE_MAX];
     unsigned size = environment_size(insn);
     fpu_begin(cpu);
-    fpu_read_block(cpu, insn, image, size + 80);
+    fpu_read_block(cpu, insn, image, size + 80, insn->operand_size);
     get_environment(cpu, insn, image);
     for (unsigned i = 0; i < 8; i++)
         memcpy(cpu->fpu.st[i].bytes, image + size + 10 * i, 10);

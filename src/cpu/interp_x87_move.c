@@ -126,7 +126,7 @@ void x87_fld_m80(struct cpu *cpu, const struct insn *insn)
 {
     fpu_begin(cpu);
     uint8_t operand[16];
-    fpu_read_block(cpu, insn, operand, 10);
+    fpu_read_block(cpu, insn, operand, 10, 8);
     if (can_push(&cpu->fpu))
         push_plain(&cpu->fpu, operand);
     else
@@ -138,7 +138,7 @@ void x87_fbld(struct cpu *cpu, const struct insn *insn)
 {
     fpu_begin(cpu);
     uint8_t operand[16];
-    fpu_read_block(cpu, insn, operand, 10);
+    fpu_read_block(cpu, insn, operand, 10, 8);
     fpu_exact_memory(cpu, insn, operand);
     fpu_note(cpu, insn);
 }
@@ -194,7 +194,8 @@ void x87_fst_sti(struct cpu *cpu, const struct insn *insn)
     fpu_note(cpu, insn);
 }
 
-// The exact way of a store. An unmasked exception other than #P leaves memory and the stack alone.
+// The exact way of a store. An unmasked exception other than #P leaves memory and the stack alone,
+// but memory faults come first.
 static void store_exact(struct cpu *cpu, const struct insn *insn, unsigned size)
 {
     struct fpu_state out;
@@ -202,7 +203,9 @@ static void store_exact(struct cpu *cpu, const struct insn *insn, unsigned size)
     fpu_routine *routine = fpu_routine_memory(opcode_rows[insn->row].opcode, insn->reg);
     uint16_t raised = fpu_run_exact(&cpu->fpu, &out, routine, image, NULL);
     if (!(raised & ~cpu->fpu.control & (FPU_EXCEPTIONS & ~FPU_PE)))
-        fpu_write_block(cpu, insn, image, size);
+        fpu_write_block(cpu, insn, image, size, 8);
+    else
+        fpu_probe_block(cpu, insn, size, 8);
     fpu_accept(&cpu->fpu, &out);
     fpu_note(cpu, insn);
 }
@@ -266,7 +269,7 @@ void x87_fstp_m80(struct cpu *cpu, const struct insn *insn)
         store_exact(cpu, insn, 10);
         return;
     }
-    fpu_write_block(cpu, insn, state->st[0].bytes, 10);
+    fpu_write_block(cpu, insn, state->st[0].bytes, 10, 8);
     state->status &= (uint16_t)~FPU_C1;
     fpu_pop(state);
     fpu_note(cpu, insn);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What the host cannot show of x87, MMX and SSE: availability by CR0 and CR4, faults that change
 // nothing, instruction and operand pointers, environment formats, FERR# and IRQ13, host state.
-#include "host_rig.h"
+#include "fpu_rig.h"
 
 static const enum opcode_id rows[] = {
 #define ROW(id, ...) OPCODE_##id,
@@ -192,6 +192,80 @@ static void test_operand_across_pages(void **state)
     rig_close(&rig);
 }
 
+// CR2 is the first byte that cannot be accessed, and FXSAVE's reserved bytes belong to its operand.
+static void test_fault_address(void **state)
+{
+    struct rig rig;
+    open_rig(&rig);
+    enable_paging(&rig);
+    struct cpu *cpu = rig.cpu;
+    const uint32_t absent = RIG_LINEAR + PAGE_SIZE;
+    cpu->regs[REG_EBX] = absent - 3;
+    const char *stores[] = {"\x0f\x11\x03", "\xdb\x3b", "\xd9\x33", "\xdd\x33"};
+    for (unsigned i = 0; i < ARRAY_SIZE(stores); i++) {
+        cpu->fpu = initial_fpu();
+        cpu->fpu.tags = 0xff;
+        cpu->cr2 = 0;
+        assert_int_equal(run(&rig, stores[i], (unsigned)strlen(stores[i])), EXC_PF);
+        assert_int_equal(cpu->cr2, absent);
+    }
+    cpu->regs[REG_EBX] = absent - FXSAVE_AREA + 16;
+    assert_int_equal(RUN(&rig, "\x0f\xae\x03"), EXC_PF); // fxsave
+    assert_int_equal(RUN(&rig, "\x0f\xae\x0b"), EXC_PF); // fxrstor
+    cpu->regs[REG_EBX] -= 16;
+    assert_int_equal(RUN(&rig, "\x0f\xae\x03"), -1);
+    assert_int_equal(RUN(&rig, "\x0f\xae\x0b"), -1);
+    rig_close(&rig);
+}
+
+// A store that an unmasked exception suppresses still checks its memory, before the exception.
+static void test_suppressed_stores(void **state)
+{
+    struct rig rig;
+    open_rig(&rig);
+    enable_paging(&rig);
+    struct cpu *cpu = rig.cpu;
+    const char *stores[] = {"\xd9\x13", "\xdd\x1b", "\xdf\x13", "\xdb\x1b",
+                            "\xdf\x3b", "\xdb\x3b", "\xdf\x33"};
+    for (unsigned i = 0; i < ARRAY_SIZE(stores); i++) {
+        cpu->fpu = initial_fpu();
+        cpu->fpu.control &= ~FPU_IE; // all registers are empty
+        struct fpu_state before = cpu->fpu;
+        cpu->regs[REG_EBX] = RIG_LINEAR + PAGE_SIZE - 1;
+        assert_int_equal(run(&rig, stores[i], 2), EXC_PF);
+        assert_memory_equal(&cpu->fpu, &before, sizeof before);
+        cpu->regs[REG_EBX] = RIG_LINEAR;
+        store_le64(rig.ram + RIG_LINEAR, 77);
+        assert_int_equal(run(&rig, stores[i], 2), -1);
+        assert_true(cpu->fpu.status & FPU_ES);
+        assert_int_equal(load_le64(rig.ram + RIG_LINEAR), 77);
+    }
+    rig_close(&rig);
+}
+
+// The environment is aligned to the operand size (SDM vol. 3, table 6-7).
+static void test_environment_alignment(void **state)
+{
+    struct rig rig;
+    open_rig(&rig);
+    struct cpu *cpu = rig.cpu;
+    cpu->cr0 |= CR0_AM;
+    cpu->cpl = 3;
+    cpu_set_eflags(cpu, FLAG_FIXED | FLAG_AC);
+    cpu_update_mode(cpu);
+    cpu->regs[REG_EBX] = RIG_LINEAR + 4;
+    assert_int_equal(RUN(&rig, "\xd9\x33"), -1); // fnstenv [ebx]
+    assert_int_equal(RUN(&rig, "\xdd\x33"), -1); // fnsave
+    assert_int_equal(RUN(&rig, "\xdd\x23"), -1); // frstor
+    cpu->regs[REG_EBX] = RIG_LINEAR + 2;
+    assert_int_equal(RUN(&rig, "\xd9\x33"), EXC_AC);
+    assert_int_equal(RUN(&rig, "\x66\xd9\x33"), -1);
+    assert_int_equal(RUN(&rig, "\x66\xd9\x23"), -1); // fldenv
+    cpu->regs[REG_EBX] = RIG_LINEAR + 1;
+    assert_int_equal(RUN(&rig, "\x66\xd9\x33"), EXC_AC);
+    rig_close(&rig);
+}
+
 static void test_pointers_and_environment(void **state)
 {
     struct rig rig;
@@ -344,6 +418,9 @@ int main(void)
         cmocka_unit_test(test_availability),
         cmocka_unit_test(test_faults_change_nothing),
         cmocka_unit_test(test_operand_across_pages),
+        cmocka_unit_test(test_fault_address),
+        cmocka_unit_test(test_suppressed_stores),
+        cmocka_unit_test(test_environment_alignment),
         cmocka_unit_test(test_pointers_and_environment),
         cmocka_unit_test(test_error_reporting),
         cmocka_unit_test(test_host_state),

@@ -345,6 +345,16 @@ static void test_arpl(void **state)
     assert_true(zf(vm));
     VM_ONE(vm, 0x63, 0xc8);
     assert_false(zf(vm));
+    // An operand that stays as it is need not be writable.
+    cpu->segs[SEG_DS].attributes &= ~DESC_READ_WRITE;
+    cpu_update_mode(cpu);
+    vm_set16(vm, VM_DATA, 0x23);
+    VM_ONE(vm, 0x63, 0x0d, 0, 0, 3, 0); // arpl [VM_DATA], cx
+    VM_EXPECT_NONE(vm);
+    assert_false(zf(vm));
+    vm_set16(vm, VM_DATA, 0x21);
+    VM_ONE(vm, 0x63, 0x0d, 0, 0, 3, 0);
+    VM_EXPECT(vm, EXC_GP, 0);
     vm_enter_v86(vm, 0x1000, 0, 0x100, 3);
     VM_ONE(vm, 0x63, 0xc8);
     VM_EXPECT(vm, EXC_UD, 0);

@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Runs one x87 or SIMD instruction twice from the same state: by its handler, and natively on the
-// host, which is the reference. Everything is compared but the pointers to the last instruction.
-// Header only, as each test is one source file.
-#ifndef EMU_TESTS_INSN_HOST_RIG_H
-#define EMU_TESTS_INSN_HOST_RIG_H
+// A CPU for x87, MMX and SSE instructions, encodings of their rows, and random states. What the
+// instructions compute is compared with hardware by tests/diff/user.
+#ifndef EMU_TESTS_INSN_FPU_RIG_H
+#define EMU_TESTS_INSN_FPU_RIG_H
 
-#define _GNU_SOURCE // REG_RAX and the like
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <ucontext.h>
 
 #include <cmocka.h>
 
@@ -24,23 +19,13 @@
 #define RIG_AREA   640u
 #define RIG_RAM    0x200000u
 
-// What an instruction runs from and leaves.
+// What an instruction runs from.
 struct rig_state {
     struct fpu_state fpu;
     uint32_t regs[8];
     uint32_t flags;
     uint32_t offset; // of the memory operand in the area
     uint8_t memory[RIG_AREA];
-    int vector; // exception, or -1
-};
-
-struct rig_native {
-    _Alignas(64) struct fpu_state in;
-    struct fpu_state out;
-    uint64_t regs[8]; // 1024
-    uint64_t flags;   // 1088
-    void *code;       // 1096
-    int trap;
 };
 
 struct rig {
@@ -51,12 +36,7 @@ struct rig {
     struct log log;
     struct state_registry *registry;
     uint8_t *ram;
-    uint8_t *code;
-    uint8_t *area; // native operand area
-    struct rig_native *native;
     uint64_t seed;
-    unsigned failures;
-    unsigned cases, faults;
 };
 
 struct rig_encoding {
@@ -65,10 +45,6 @@ struct rig_encoding {
     bool is_memory;
     unsigned modrm;
 };
-
-// A signal handler has no argument of its own.
-static sigjmp_buf rig_jump;
-static struct rig_native *rig_running;
 
 static inline uint64_t rig_random(struct rig *rig)
 {
@@ -81,70 +57,6 @@ static inline uint64_t rig_random(struct rig *rig)
 static inline unsigned rig_below(struct rig *rig, unsigned n)
 {
     return (unsigned)((rig_random(rig) >> 32) % n);
-}
-
-void rig_enter(struct rig_native *native);
-__asm__(".pushsection .text\n"
-        ".hidden rig_enter\n"
-        ".globl rig_enter\n"
-        "rig_enter:\n"
-        "   push %rbx\n"
-        "   push %rbp\n"
-        "   push %r12\n"
-        "   push %r13\n"
-        "   push %r14\n"
-        "   push %r15\n"
-        "   sub $8, %rsp\n"
-        "   stmxcsr (%rsp)\n"
-        "   mov %rdi, %r15\n"
-        "   fxrstor (%r15)\n"
-        "   push 1088(%r15)\n"
-        "   popfq\n"
-        "   mov 1096(%r15), %r14\n"
-        "   mov 1024(%r15), %rax\n"
-        "   mov 1032(%r15), %rcx\n"
-        "   mov 1040(%r15), %rdx\n"
-        "   mov 1048(%r15), %rbx\n"
-        "   mov 1064(%r15), %rbp\n"
-        "   mov 1072(%r15), %rsi\n"
-        "   mov 1080(%r15), %rdi\n"
-        "   call *%r14\n"
-        "   mov %rax, 1024(%r15)\n"
-        "   mov %rcx, 1032(%r15)\n"
-        "   mov %rdx, 1040(%r15)\n"
-        "   mov %rbx, 1048(%r15)\n"
-        "   mov %rbp, 1064(%r15)\n"
-        "   mov %rsi, 1072(%r15)\n"
-        "   mov %rdi, 1080(%r15)\n"
-        "   pushfq\n"
-        "   pop 1088(%r15)\n"
-        "   fxsave 512(%r15)\n"
-        "   fninit\n"
-        "   ldmxcsr (%rsp)\n"
-        "   add $8, %rsp\n"
-        "   pop %r15\n"
-        "   pop %r14\n"
-        "   pop %r13\n"
-        "   pop %r12\n"
-        "   pop %rbp\n"
-        "   pop %rbx\n"
-        "   ret\n"
-        ".popsection\n");
-
-static void rig_on_signal(int number, siginfo_t *info, void *context)
-{
-    (void)number, (void)info;
-    ucontext_t *uc = context;
-    if (!rig_running) // not a native run: a bug
-        abort();
-    memcpy(&rig_running->out, uc->uc_mcontext.fpregs, sizeof rig_running->out);
-    static const int order[8] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX,
-                                 REG_RSP, REG_RBP, REG_RSI, REG_RDI};
-    for (unsigned i = 0; i < 8; i++)
-        rig_running->regs[i] = (uint64_t)uc->uc_mcontext.gregs[order[i]];
-    rig_running->flags = (uint64_t)uc->uc_mcontext.gregs[REG_EFL];
-    rig_running->trap = (int)uc->uc_mcontext.gregs[REG_TRAPNO];
-    siglongjmp(rig_jump, 1);
 }
 
 static inline bool rig_open(struct rig *rig, uint64_t seed)
@@ -175,25 +87,11 @@ static inline bool rig_open(struct rig *rig, uint64_t seed)
         cpu->segs[i].attributes |= DESC_DB | DESC_G;
     }
     cpu_update_mode(cpu);
-    rig->code =
-        mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    rig->area = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    rig->native = aligned_alloc(64, (sizeof *rig->native + 63) & ~63u);
-    struct sigaction action = {.sa_sigaction = rig_on_signal, .sa_flags = SA_SIGINFO | SA_NODEFER};
-    sigaction(SIGFPE, &action, NULL);
-    sigaction(SIGILL, &action, NULL);
-    sigaction(SIGSEGV, &action, NULL);
-    return rig->code != MAP_FAILED && rig->area != MAP_FAILED && rig->native;
+    return true;
 }
 
 static inline void rig_close(struct rig *rig)
 {
-    signal(SIGFPE, SIG_DFL);
-    signal(SIGILL, SIG_DFL);
-    signal(SIGSEGV, SIG_DFL);
-    munmap(rig->code, 4096);
-    munmap(rig->area, 4096);
-    free(rig->native);
     cpu_destroy(rig->cpu);
     state_registry_destroy(rig->registry);
     portio_destroy(rig->ports);
@@ -405,140 +303,6 @@ static inline bool rig_encode(struct rig *rig, enum opcode_id id, bool memory,
         *p++ = (uint8_t)(rig_below(rig, 2) ? rig_random(rig) : rig_below(rig, 20));
     encoding->length = (unsigned)(p - encoding->bytes);
     return true;
-}
-
-// Leaves sticky flags in the host's FPU, as code that ran before may have done.
-static inline void rig_dirty_host(struct rig *rig)
-{
-    uint32_t environment[7];
-    __asm__ volatile("fnstenv %0" : "=m"(environment));
-    environment[1] = (environment[1] & ~(uint32_t)FPU_EXCEPTIONS) | rig_below(rig, 64);
-    __asm__ volatile("fldenv %0" : : "m"(environment));
-}
-
-static inline void rig_run_guest(struct rig *rig, const struct rig_encoding *encoding,
-                                 const struct rig_state *before, struct rig_state *after)
-{
-    struct cpu *cpu = rig->cpu;
-    const struct decode_mode mode = {.code32 = true, .features = ~0u};
-    struct insn insn;
-    assert_int_equal(insn_decode(&mode, encoding->bytes, sizeof encoding->bytes, &insn), DECODE_OK);
-    assert_int_equal(insn.length, encoding->length);
-    memcpy(&cpu->fpu, &before->fpu, sizeof cpu->fpu);
-    memcpy(cpu->regs, before->regs, sizeof before->regs);
-    cpu->regs[REG_EBX] = cpu->regs[REG_EDI] = RIG_LINEAR + before->offset;
-    flags_set(cpu, before->flags);
-    memcpy(rig->ram + RIG_LINEAR, before->memory, RIG_AREA);
-    cpu->insn_eip = 0x1000;
-    cpu->eip = 0x1000 + insn.length;
-    sigjmp_buf jump;
-    cpu->jump = &jump;
-    after->vector = -1;
-    rig_dirty_host(rig);
-    if (sigsetjmp(jump, 0) == 0)
-        insn.handler(cpu, &insn);
-    else
-        after->vector = cpu->raised.vector;
-    memcpy(&after->fpu, &cpu->fpu, sizeof cpu->fpu);
-    memcpy(after->regs, cpu->regs, sizeof after->regs);
-    after->flags = flags_get(cpu);
-    memcpy(after->memory, rig->ram + RIG_LINEAR, RIG_AREA);
-}
-
-static inline void rig_run_native(struct rig *rig, const struct rig_encoding *encoding,
-                                  const struct rig_state *before, struct rig_state *after)
-{
-    struct rig_native *native = rig->native;
-    memcpy(rig->code, encoding->bytes, encoding->length);
-    rig->code[encoding->length] = 0xc3;
-    memcpy(&native->in, &before->fpu, sizeof native->in);
-    for (unsigned i = 0; i < 8; i++)
-        native->regs[i] = before->regs[i];
-    native->regs[REG_EBX] = native->regs[REG_EDI] = (uintptr_t)(rig->area + before->offset);
-    native->flags = before->flags | FLAG_FIXED;
-    native->code = rig->code;
-    memcpy(rig->area, before->memory, RIG_AREA);
-    rig_running = native;
-    native->trap = -1;
-    if (sigsetjmp(rig_jump, 0) == 0)
-        rig_enter(native);
-    after->vector = native->trap;
-    rig_running = NULL;
-    memcpy(&after->fpu, &native->out, sizeof after->fpu);
-    for (unsigned i = 0; i < 8; i++)
-        after->regs[i] = (uint32_t)native->regs[i];
-    after->regs[REG_ESP] = before->regs[REG_ESP];
-    after->regs[REG_EBX] = after->regs[REG_EDI] = RIG_LINEAR + before->offset;
-    after->flags = (uint32_t)native->flags & FLAGS_ARITH;
-    memcpy(after->memory, rig->area, RIG_AREA);
-}
-
-static inline void rig_print(const char *name, const struct rig_state *state)
-{
-    const struct fpu_state *fpu = &state->fpu;
-    printf("  %s: vector %d FCW %04x FSW %04x tags %02x MXCSR %04x flags %04x\n", name,
-           state->vector, fpu->control, fpu->status, fpu->tags, fpu->mxcsr, state->flags);
-    printf("    ");
-    for (unsigned i = 0; i < 8; i++)
-        printf(" %04x:%016llx", load_le16(fpu->st[i].bytes + 8),
-               (unsigned long long)load_le64(fpu->st[i].bytes));
-    printf("\n    ");
-    for (unsigned i = 0; i < 8; i++)
-        printf(" %016llx%016llx", (unsigned long long)load_le64(fpu->xmm[i] + 8),
-               (unsigned long long)load_le64(fpu->xmm[i]));
-    printf("\n     memory");
-    for (unsigned i = 0; i < 16; i++)
-        printf(" %02x", state->memory[state->offset + i]);
-    printf("  regs");
-    for (unsigned i = 0; i < 8; i++)
-        printf(" %08x", state->regs[i]);
-    printf("\n");
-}
-
-// Compares what both left; the first differences are printed. status_mask: bits of the status word
-// that count.
-static inline bool rig_compare(struct rig *rig, const struct rig_encoding *encoding,
-                               const char *mnemonic, const struct rig_state *before,
-                               struct rig_state *guest, struct rig_state *native,
-                               unsigned status_mask)
-{
-    const char *what = NULL;
-    guest->offset = native->offset = before->offset;
-    rig->cases++;
-    rig->faults += native->vector >= 0;
-    if (guest->vector != native->vector)
-        what = "exception";
-    else if (guest->fpu.control != native->fpu.control)
-        what = "control word";
-    else if ((guest->fpu.status ^ native->fpu.status) & status_mask)
-        what = "status word";
-    else if (guest->fpu.tags != native->fpu.tags)
-        what = "tags";
-    else if (guest->fpu.mxcsr != native->fpu.mxcsr)
-        what = "MXCSR";
-    else if (memcmp(guest->fpu.xmm, native->fpu.xmm, sizeof guest->fpu.xmm) != 0)
-        what = "XMM registers";
-    else if (memcmp(guest->regs, native->regs, sizeof guest->regs) != 0)
-        what = "general registers";
-    else if (guest->flags != native->flags)
-        what = "EFLAGS";
-    else if (memcmp(guest->memory, native->memory, RIG_AREA) != 0)
-        what = "memory";
-    for (unsigned i = 0; i < 8 && !what; i++) {
-        if (memcmp(guest->fpu.st[i].bytes, native->fpu.st[i].bytes, 10) != 0)
-            what = "ST registers";
-    }
-    if (!what)
-        return true;
-    rig->failures++;
-    printf("%s (", mnemonic);
-    for (unsigned i = 0; i < encoding->length; i++)
-        printf("%s%02x", i ? " " : "", encoding->bytes[i]);
-    printf("): %s\n", what);
-    rig_print("before", before);
-    rig_print("guest ", guest);
-    rig_print("native", native);
-    return false;
 }
 
 #endif
