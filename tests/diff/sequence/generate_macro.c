@@ -58,6 +58,34 @@ static void macro_loop(struct generator *g)
     item_reloc(item, RELOC_REL8, target, 0);
 }
 
+// An instruction that depends on flags of another block, and gets another condition.
+static void macro_condition(struct generator *g)
+{
+    struct random *r = &g->random;
+    struct item *item = generate_item(g);
+    if (!item)
+        return;
+    item_byte(item, random_one_in(r, 2) ? 0x01 : 0x29); // add, sub
+    item_byte(item, 0xc0 | random_below(r, 4) << 3 | random_below(r, 4));
+    item_word(item, 0x00eb); // jmp behind it
+    if (random_one_in(r, 2))
+        generate_set(g, random_below(r, 4), generate_value(r));
+    unsigned user = g->p->count;
+    item = generate_item(g);
+    if (!item)
+        return;
+    item_byte(item, 0x0f); // setcc, or cmovcc
+    item_byte(item, (random_one_in(r, 2) ? 0x90 : 0x40) | random_below(r, 16));
+    item_byte(item, 0xc0 | random_below(r, 4) << 3 | random_below(r, 4));
+    item_word(item, 0xc085); // test eax, eax
+    item = generate_item(g);
+    if (!item)
+        return;
+    item_word(item, 0x3580); // xor byte [user + 1], change
+    item_reloc(item, RELOC_LINEAR, user, 1);
+    item_byte(item, 1 + random_below(r, 15));
+}
+
 // A loop that counts in memory: its start here, its end some items later.
 static void macro_counted(struct generator *g)
 {
@@ -75,6 +103,8 @@ static void macro_counted(struct generator *g)
         generate_plain(g);
     if (random_one_in(r, 3))
         macro_jcc(g);
+    if (random_one_in(r, 6))
+        macro_condition(g);
     item = generate_item(g);
     if (!item)
         return;
@@ -431,12 +461,12 @@ static const struct {
     macro_fn *fn;
     uint8_t weight;
 } macros[] = {
-    {macro_jcc, 30},        {macro_jmp, 6},      {macro_loop, 8},          {macro_counted, 14},
-    {macro_call, 10},       {macro_indirect, 8}, {macro_ret, 4},           {macro_far, 6},
-    {macro_leave_ring0, 1}, {macro_far_call, 3}, {macro_based_jump, 1},    {macro_service, 14},
-    {macro_software, 3},    {macro_sysenter, 2}, {macro_resume, 20},       {macro_modify, 10},
-    {macro_port, 4},        {macro_segment, 6},  {macro_stack_segment, 2}, {macro_flags, 8},
-    {generate_control, 4},  {generate_fpu, 6},
+    {macro_jcc, 30},        {macro_jmp, 6},        {macro_loop, 8},       {macro_counted, 14},
+    {macro_call, 10},       {macro_indirect, 8},   {macro_ret, 4},        {macro_far, 6},
+    {macro_leave_ring0, 1}, {macro_far_call, 3},   {macro_based_jump, 1}, {macro_service, 14},
+    {macro_software, 3},    {macro_sysenter, 2},   {macro_resume, 20},    {macro_modify, 10},
+    {macro_condition, 6},   {macro_port, 4},       {macro_segment, 6},    {macro_stack_segment, 2},
+    {macro_flags, 8},       {generate_control, 4}, {generate_fpu, 6},
 };
 
 void generate_macro(struct generator *g)

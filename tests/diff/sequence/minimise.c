@@ -10,6 +10,7 @@
 #include "sequence.h"
 
 #define TRIAL_SECONDS 3
+#define MAX_PAIRED    12 // items
 
 static bool still_fails(const struct program *p)
 {
@@ -53,6 +54,26 @@ static bool drop_items(struct program *p)
         }
     }
     return any;
+}
+
+// Two that only go together, when few are left.
+static bool drop_pairs(struct program *p)
+{
+    unsigned left[MAX_ITEMS], n = 0;
+    for (unsigned i = 0; i < p->count; i++)
+        if (!p->items[i].dropped)
+            left[n++] = i;
+    if (n > MAX_PAIRED)
+        return false;
+    for (unsigned i = 0; i < n; i++) {
+        for (unsigned k = i + 1; k < n; k++) {
+            struct program q = *p;
+            q.items[left[i]].dropped = q.items[left[k]].dropped = true;
+            if (keep(p, &q))
+                return true;
+        }
+    }
+    return false;
 }
 
 // A macro's parts: an item of several instructions loses one of them.
@@ -192,13 +213,17 @@ unsigned program_minimise(struct program *p)
 {
     if (!still_fails(p))
         return 0;
-    while (drop_items(p))
-        ;
-    drop_parts(p);
-    simplify_machine(p);
-    simplify_registers(p);
-    simplify_operands(p);
-    while (drop_items(p))
-        ;
+    unsigned before;
+    do {
+        before = program_length(p);
+        while (drop_items(p))
+            ;
+        drop_parts(p);
+        simplify_machine(p);
+        simplify_registers(p);
+        simplify_operands(p);
+        while (drop_pairs(p) || drop_items(p))
+            ;
+    } while (program_length(p) < before);
     return program_length(p);
 }

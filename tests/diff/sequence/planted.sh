@@ -21,7 +21,7 @@ plant() {
     echo "plant $number ($mnemonic): $(sed -n 's/.*fails after \(.*\) CPU seconds.*/found after \1 CPU seconds/p' <<<"$out"), $length instructions"
 }
 
-plant 1 inc 3
-plant 2 sar 4
-plant 3 'bt[src]*' 4
+plant 1 inc 6
+plant 2 sar 6
+plant 3 'bt[src]*' 6
 "$folder/sequence" --programs 500 --seed 7
