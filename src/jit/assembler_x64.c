@@ -82,6 +82,10 @@ void x64_rm(struct x64 *a, unsigned opcode, unsigned reg, struct x64_memory mem)
     bool high = (opcode & (X64_BYTE | X64_BYTE_REG)) && is_high(reg);
     unsigned base = based ? mem.base : X64_RBP; // mod 0 and base 5: no base, disp32
     unsigned rex = (reg >> 3) << 2 | (indexed ? (mem.index >> 3u) << 1 : 0) | base >> 3;
+    if (mem.gs) {
+        x64_byte(a, 0x65);
+        x64_byte(a, 0x67);
+    }
     emit_prefixes(a, opcode, rex, high);
     emit_opcode(a, opcode);
     unsigned mod = !based || (mem.disp == 0 && (base & 7) != X64_RBP) ? 0

@@ -62,8 +62,10 @@ enum x64_condition {
 };
 
 // [base + index * 2^scale + disp]; base and index may be X64_NONE.
+// gs: relative to the GS base, the address being cut to 32 bits first (prefixes 65h and 67h).
 struct x64_memory {
     uint8_t base, index, scale;
+    bool gs;
     int32_t disp;
 };
 
@@ -81,7 +83,10 @@ static inline struct x64_memory x64_at(unsigned base, int32_t disp)
 static inline struct x64_memory x64_indexed(unsigned base, unsigned index, unsigned scale,
                                             int32_t disp)
 {
-    return (struct x64_memory){(uint8_t)base, (uint8_t)index, (uint8_t)scale, disp};
+    return (struct x64_memory){.base = (uint8_t)base,
+                               .index = (uint8_t)index,
+                               .scale = (uint8_t)scale,
+                               .disp = disp};
 }
 
 void x64_byte(struct x64 *a, unsigned value);

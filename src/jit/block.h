@@ -66,11 +66,17 @@ struct block {
     struct insn insns[];
 };
 
-// The mode bits that blocks are keyed by: whether the FPU is available is looked at when it is
-// used.
-static inline uint32_t block_mode(uint32_t mode_bits)
+// Beside the CPU's mode bits: the code may use the window.
+#define BLOCK_MODE_WINDOW (1u << 17)
+_Static_assert(BLOCK_MODE_WINDOW > CPU_MODE_DEBUG, "a bit that the CPU does not use");
+
+// The bits that blocks are keyed by: whether the FPU is available is looked at when it is used.
+static inline uint32_t block_mode(const struct cpu *cpu)
 {
-    return mode_bits & ~(CPU_MODE_EM | CPU_MODE_TS | CPU_MODE_OSFXSR);
+    uint32_t bits = cpu_mode_bits(cpu) & ~(CPU_MODE_EM | CPU_MODE_TS | CPU_MODE_OSFXSR);
+    if (cpu->mmu.window_open && cpu->mmu.window_user == cpu->is_user)
+        bits |= BLOCK_MODE_WINDOW;
+    return bits;
 }
 
 struct block_table;

@@ -218,7 +218,7 @@ static struct block *finish(struct block_builder *b)
     block->host = b->host;
     block->linear = b->linear;
     block->cs_base = b->cpu->segs[SEG_CS].base;
-    block->mode = block_mode(cpu_mode_bits(b->cpu));
+    block->mode = block_mode(b->cpu);
     block->stop = b->stop;
     block->count = (uint16_t)b->count;
     block->bytes = b->bytes;

@@ -4,6 +4,7 @@
 #include "jit/code_cache.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -43,6 +44,18 @@ void code_cache_destroy(struct code_cache *cache)
     munmap(cache->rw, cache->size);
     munmap(cache->rx, cache->size);
     cache->rw = cache->rx = NULL;
+    free(cache->sites);
+    cache->sites = NULL;
+    cache->site_count = cache->site_capacity = 0;
+}
+
+void code_cache_add_site(struct code_cache *cache, struct code_site site)
+{
+    if (cache->site_count == cache->site_capacity) {
+        cache->site_capacity = cache->site_capacity ? cache->site_capacity * 2 : 1024;
+        cache->sites = xrealloc(cache->sites, cache->site_capacity * sizeof *cache->sites);
+    }
+    cache->sites[cache->site_count++] = site;
 }
 
 void code_cache_reset(struct code_cache *cache)
@@ -54,4 +67,5 @@ void code_cache_reset(struct code_cache *cache)
     madvise(cache->rw + keep, cache->size - keep, MADV_REMOVE);
     cache->hot = cache->fixed;
     cache->cold = cache->split;
+    cache->site_count = 0;
 }

@@ -7,6 +7,14 @@
 #include "base/error.h"
 #include "jit/assembler_x64.h"
 
+// From this offset of the hot part on, accesses through the window belong to one instruction, whose
+// slow path has the other offset.
+struct code_site {
+    uint32_t hot;
+    uint32_t slow : 31;
+    uint32_t flags_host : 1; // the guest's flags are in the host's, not in cpu->jit.flags
+};
+
 struct code_cache {
     uint8_t *rw, *rx;
     size_t size;
@@ -14,12 +22,15 @@ struct code_cache {
     size_t split;     // where the cold part starts
     size_t hot, cold; // first free byte of each part
     size_t peak;
+    struct code_site *sites; // in ascending order
+    size_t site_count, site_capacity;
 };
 
 bool code_cache_create(struct code_cache *cache, size_t size, struct error *err);
 void code_cache_destroy(struct code_cache *cache);
 // Drops everything above `fixed` and gives its memory back.
 void code_cache_reset(struct code_cache *cache);
+void code_cache_add_site(struct code_cache *cache, struct code_site site);
 
 static inline size_t code_cache_used(const struct code_cache *cache)
 {

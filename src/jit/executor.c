@@ -49,6 +49,7 @@ void executor_destroy(struct executor *ex)
     physmem_set_code_listener(ex->cpu->mem, NULL, NULL);
     if (ex->uncached)
         block_free(ex->uncached);
+    window_stop(ex);
     block_table_destroy(ex->table);
     helper_registry_clear(&ex->helpers);
     code_cache_destroy(&ex->code);
@@ -122,6 +123,9 @@ static void run_loop(struct executor *ex, uint64_t target)
             look = true;
             continue;
         }
+        if (UNLIKELY(ex->use_window && !cpu->mmu.window_open &&
+                     (cpu->is_user || ex->window.use == WINDOW_ALWAYS)))
+            window_consider(ex);
         struct block *block = executor_find(ex);
         uint64_t left = target - cpu->instructions;
         ex->stats.blocks_run++;
@@ -154,7 +158,7 @@ static void run_loop(struct executor *ex, uint64_t target)
 // count, and those that log each block, are interpreted.
 static void prepare_code(struct executor *ex, uint64_t target)
 {
-    const struct cpu *cpu = ex->cpu;
+    struct cpu *cpu = ex->cpu;
     bool icount = cpu->clock && clock_is_icount(cpu->clock);
     ex->run_code = ex->accel == EXECUTOR_JIT && (icount || target == UINT64_MAX) &&
                    !log_enabled(ex->log, LOG_EXEC | LOG_CPU);
@@ -162,6 +166,10 @@ static void prepare_code(struct executor *ex, uint64_t target)
         executor_flush(ex);
         ex->translator.counting = icount;
     }
+    ex->use_window = ex->run_code && ex->window.use != WINDOW_OFF &&
+                     (!icount || ex->window.use == WINDOW_ALWAYS);
+    if (!ex->use_window)
+        cpu->mmu.window_open = false;
     // The counter is signed where it is tested.
     uint64_t furthest = cpu->instructions + (UINT64_C(1) << 62);
     ex->cpu->jit.target = target < furthest ? target : furthest;
@@ -175,10 +183,12 @@ void executor_run(struct executor *ex, uint64_t target)
     ex->context.builder = NULL;
     ex->link = NULL;
     prepare_code(ex, target);
+    window_enter(ex);
     if (sigsetjmp(jump, 0)) {
         ex->stats.exceptions++;
         cpu_deliver(cpu);
     }
     run_loop(ex, target);
+    window_leave(ex);
     cpu->jump = NULL;
 }

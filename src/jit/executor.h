@@ -4,7 +4,7 @@
 #ifndef EMU_JIT_EXECUTOR_H
 #define EMU_JIT_EXECUTOR_H
 
-#include "jit/block.h"
+#include "jit/window.h"
 
 struct executor;
 
@@ -37,6 +37,10 @@ bool executor_set_accel(struct executor *ex, enum executor_accel accel, size_t t
 // How often a block is interpreted before it is translated: much code runs only once or twice.
 #define EXECUTOR_THRESHOLD_DEFAULT 4u
 void executor_set_threshold(struct executor *ex, unsigned runs);
+
+// Whether translated code may reach memory through the window (jit/window.h); only with
+// EXECUTOR_JIT. Hosts that cannot give one do without.
+void executor_set_window(struct executor *ex, enum window_use use);
 
 // Names each translated block for Linux perf, in a map file, a jitdump file, or both: perf_log.h.
 bool executor_set_perf(struct executor *ex, bool map, bool dump, struct error *err);

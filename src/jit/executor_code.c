@@ -39,6 +39,14 @@ bool executor_set_accel(struct executor *ex, enum executor_accel accel, size_t t
     return true;
 }
 
+void executor_set_window(struct executor *ex, enum window_use use)
+{
+    if (use == WINDOW_OFF)
+        window_stop(ex);
+    else if (ex->accel == EXECUTOR_JIT)
+        window_start(ex, use);
+}
+
 void executor_set_threshold(struct executor *ex, unsigned runs)
 {
     ex->threshold = runs;
@@ -101,7 +109,7 @@ bool executor_view_block(const struct executor *ex, uint32_t linear, struct exec
     struct cpu *cpu = ex->cpu;
     const uint8_t *host = mmu_host(&cpu->mmu, linear, MMU_EXECUTE, cpu->is_user);
     const struct block *block = host ? block_find(ex->table, host, linear, cpu->segs[SEG_CS].base,
-                                                  block_mode(cpu_mode_bits(cpu)))
+                                                  block_mode(cpu))
                                      : NULL;
     if (!block)
         return false;
@@ -123,7 +131,7 @@ bool executor_translate(struct executor *ex, struct block *block)
         return true;
     if (!translate_accepts(block) || block == ex->uncached)
         return false;
-    if (block->code.runs < ex->threshold && !ex->translator.single) {
+    if (block->code.runs < ex->threshold && !(block->mode & BLOCK_MODE_WINDOW) && !ex->translator.single) {
         block->code.runs++;
         return false;
     }
@@ -268,6 +276,12 @@ static void records_give_back(const struct block *block, unsigned next)
     b->base = b->next - block->code.records * b->fields;
 }
 
+// Translated code was entered while the window was open.
+static bool window_is_lost(const struct cpu *cpu, const struct block *block)
+{
+    return (block->mode & BLOCK_MODE_WINDOW) && !cpu->mmu.window_open;
+}
+
 // Behind instruction number index, which was run in C. Nonzero: translated code must be left.
 static unsigned step_end(struct cpu *cpu, struct block *block, unsigned index, bool whole)
 {
@@ -275,7 +289,8 @@ static unsigned step_end(struct cpu *cpu, struct block *block, unsigned index, b
     unsigned next = index + 1;
     // Who asks for attention from within a block gets it at the block's end, as in the interpreter.
     if (whole && next < last_step(ex, block) &&
-        UNLIKELY(atomic_load_explicit(&cpu->kicked, memory_order_relaxed))) {
+        (UNLIKELY(atomic_load_explicit(&cpu->kicked, memory_order_relaxed)) ||
+         UNLIKELY(window_is_lost(cpu, block)))) {
         executor_interpret(cpu, block, next, last_step(ex, block) - next);
         next = block->count;
     }
@@ -338,7 +353,7 @@ unsigned jit_before(struct cpu *cpu, struct block *block, unsigned index, uint64
     enter_insn(cpu, block, index, counter);
     records_take_back(block, index, false);
     bool leave = hook_begin_insn(cpu, insn);
-    if (LIKELY(!leave && !block->dead && !cpu->hook.requests)) {
+    if (LIKELY(!leave && !block->dead && !cpu->hook.requests && !window_is_lost(cpu, block))) {
         records_give_back(block, index);
         jit_flags_from_cpu(cpu);
         return 0;

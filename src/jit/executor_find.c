@@ -85,7 +85,7 @@ static NOINLINE struct block *find_slow(struct executor *ex, uint32_t linear)
         cpu_raise_page_fault(cpu, linear, result.error_code);
     if (!host)
         return make_block(ex, NULL, linear, 1, false);
-    uint32_t mode = block_mode(cpu_mode_bits(cpu)), cs_base = cpu->segs[SEG_CS].base;
+    uint32_t mode = block_mode(cpu), cs_base = cpu->segs[SEG_CS].base;
     struct block *block = block_find(ex->table, host, linear, cs_base, mode);
     if (block && block->second_host && !second_page_current(cpu, block)) {
         block_invalidate(ex->table, block->host, 1);
@@ -118,7 +118,7 @@ struct block *executor_find(struct executor *ex)
     uint32_t cs_base = cpu->segs[SEG_CS].base;
     uint32_t linear = cs_base + cpu->eip;
     const struct jump_cache_entry *e = &ex->cache[jump_cache_index(linear)];
-    if (LIKELY(e->linear == linear && e->mode == block_mode(cpu_mode_bits(cpu)) &&
+    if (LIKELY(e->linear == linear && e->mode == block_mode(cpu) &&
                e->addend == cpu->mmu.tlb[cpu->is_user][MMU_EXECUTE][linear >> PAGE_SHIFT] &&
                e->block->cs_base == cs_base &&
                cpu->segs[SEG_CS].limit - cpu->eip >= e->block->bytes - 1u &&

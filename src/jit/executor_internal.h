@@ -7,6 +7,7 @@
 #include "jit/executor.h"
 #include "jit/perf_log.h"
 #include "jit/translate.h"
+#include "jit/window.h"
 
 struct executor {
     struct cpu *cpu;
@@ -23,7 +24,7 @@ struct executor {
 
     enum executor_accel accel;
     unsigned threshold;
-    bool run_code; // in this call of executor_run
+    bool run_code, use_window; // in this call of executor_run
     struct code_cache code;
     struct jit_stubs stubs;
     struct translator translator;
@@ -31,6 +32,7 @@ struct executor {
     struct block_exit *link; // the exit that was left by, to be linked to the block that follows
     uint64_t link_drops;     // generation of the table at that time
     struct lockstep *lockstep;
+    struct window_policy window;
     struct perf_log *perf; // NULL: nobody wants names
     bool look; // after a handler: pending events may have changed
 };

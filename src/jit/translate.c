@@ -111,6 +111,7 @@ static void translate_insn(struct translator *t, bool last)
                                       .fpu = t->fpu,
                                       .slow_count = t->slow_count,
                                       .unaligned_count = t->unaligned_count,
+                                      .window_count = t->window_count,
                                       .fpu_check_count = t->fpu_check_count};
     uint8_t *hot = t->hot.at, *cold = t->cold.at;
     struct hook_plan plan = t->plan;
@@ -153,6 +154,7 @@ static void translate_insn(struct translator *t, bool last)
     t->fpu = before_state.fpu;
     t->slow_count = before_state.slow_count;
     t->unaligned_count = before_state.unaligned_count;
+    t->window_count = before_state.window_count;
     t->fpu_check_count = before_state.fpu_check_count;
     emit_step(t, ends || insn->hooks != NULL ? last : false);
     if (last && !ends && !insn->hooks)
@@ -202,6 +204,13 @@ static void emit_slow_paths(struct translator *t)
         x64_jcc(a, X64_AE, starts[u->slow]);
         x64_jmp(a, u->resume);
     }
+    for (unsigned i = 0; i < t->window_count; i++) {
+        const struct window_site *w = &t->windows[i];
+        struct code_site site = {.hot = (uint32_t)(w->at - t->cache->rw),
+                                 .slow = (uint32_t)(starts[w->slow] - t->cache->rw) & 0x7fffffffu,
+                                 .flags_host = w->flags_host};
+        code_cache_add_site(t->cache, site);
+    }
     for (unsigned i = 0; i < t->fpu_check_count; i++) {
         const struct fpu_check *check = &t->fpu_checks[i];
         x64_patch(check->site, a->at);
@@ -235,6 +244,7 @@ bool translate_block(struct translator *t, struct block *block)
     t->mode = block->mode;
     t->slow_count = 0;
     t->unaligned_count = 0;
+    t->window_count = 0;
     t->fpu_check_count = 0;
     t->fpu = false;
     memset(&block->code, 0, sizeof block->code);

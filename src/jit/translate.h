@@ -95,6 +95,13 @@ struct unaligned_path {
     uint16_t slow; // index of the slow path
 };
 
+// An access through the window, or several of one instruction.
+struct window_site {
+    uint8_t *at;
+    uint16_t slow; // index of the slow path
+    bool flags_host;
+};
+
 // The first FPU instruction after C code may have run.
 struct fpu_check {
     uint8_t *site, *resume;
@@ -146,6 +153,8 @@ struct translator {
     bool slow_opened; // the last slow path belongs to the present instruction
     struct unaligned_path unaligned[BLOCK_MAX_INSNS * 2];
     unsigned unaligned_count;
+    struct window_site windows[BLOCK_MAX_INSNS * 4];
+    unsigned window_count;
     struct fpu_check fpu_checks[BLOCK_MAX_INSNS];
     unsigned fpu_check_count;
     uint16_t live[BLOCK_MAX_INSNS + 1];
@@ -235,6 +244,13 @@ struct x64_memory emit_lookup(struct translator *t, unsigned reg, enum access ac
                               unsigned size);
 bool stack_is_native(const struct translator *t);
 
+// Does the present block reach memory through the window? Then flags may stay in host flags.
+bool window_is_used(const struct translator *t);
+// An access of the present instruction to this place. It may fault before anything was changed.
+struct x64_memory emit_window(struct translator *t, struct x64_memory place);
+// Before an access to memory in table form.
+void flags_release_for_memory(struct translator *t, unsigned live);
+
 struct operand {
     bool is_memory;
     uint8_t reg;
@@ -276,6 +292,8 @@ bool translate_system(struct translator *t, const struct insn *insn);
 bool translate_stop(struct translator *t, const struct insn *insn);
 bool insn_is_native_stop(const struct translator *t, const struct insn *insn);
 bool push_register(struct translator *t, unsigned reg);
+struct x64_memory open_push(struct translator *t);
+void close_push(struct translator *t);
 // Ends the block; false: use the handler and leave.
 bool translate_branch(struct translator *t, const struct insn *insn);
 // Jumps to `linear`, from where the block is left by exits[number].

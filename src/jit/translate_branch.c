@@ -160,11 +160,9 @@ static bool translate_call(struct translator *t, const struct insn *insn, bool d
         flags_release(t, t->flags_before);
         emit_op(t, 0x8b, SCRATCH_B, &operand);
     }
-    flags_release(t, t->flags_before);
-    x64_rm(a, 0x8d, SCRATCH_ADDRESS, x64_at(X64_R15, -4));
-    struct x64_memory slot = emit_lookup(t, SCRATCH_ADDRESS, ACCESS_WRITE, 4);
+    struct x64_memory slot = open_push(t);
     x64_mov_store_imm32(a, slot, next);
-    x64_rr(a, 0x89, SCRATCH_ADDRESS, X64_R15);
+    close_push(t);
     hooks_emit_stored(t);
     if (direct) {
         emit_exit(t, 0, next + insn->imm);

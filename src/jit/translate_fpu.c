@@ -45,6 +45,7 @@ static bool translate_fldcw(struct translator *t)
 {
     struct operand operand;
     emit_check(t);
+    flags_release(t, t->flags_before);
     if (!emit_operand(t, ACCESS_READ, 2, false, t->flags_before, &operand))
         return false;
     emit_op(t, 0xb7 | X64_0F, SCRATCH_B, &operand);

@@ -40,6 +40,28 @@ bool stack_is_native(const struct translator *t)
     return (t->mode & CPU_MODE_SS_FLAT) && (t->mode & CPU_MODE_STACK32);
 }
 
+bool window_is_used(const struct translator *t)
+{
+    return (t->mode & BLOCK_MODE_WINDOW) && !t->block->hooks;
+}
+
+void flags_release_for_memory(struct translator *t, unsigned live)
+{
+    if (!window_is_used(t))
+        flags_release(t, live);
+}
+
+struct x64_memory emit_window(struct translator *t, struct x64_memory place)
+{
+    slow_open(t);
+    t->windows[t->window_count++] = (struct window_site){.at = t->hot.at,
+                                                         .slow = (uint16_t)(t->slow_count - 1),
+                                                         .flags_host =
+                                                             t->flags_host && !t->flags_saved};
+    place.gs = true;
+    return place;
+}
+
 static struct x64_memory guest_address(const struct insn *insn)
 {
     return (struct x64_memory){
@@ -106,7 +128,8 @@ static void emit_crossing_test(struct translator *t, unsigned reg, unsigned size
     }
 }
 
-struct x64_memory emit_lookup(struct translator *t, unsigned reg, enum access access, unsigned size)
+static struct x64_memory emit_table_lookup(struct translator *t, unsigned reg, enum access access,
+                                           unsigned size)
 {
     struct x64 *a = &t->hot;
     x64_rr(a, 0x89, reg, SCRATCH_ADDEND);
@@ -122,6 +145,17 @@ struct x64_memory emit_lookup(struct translator *t, unsigned reg, enum access ac
     return x64_indexed(SCRATCH_ADDEND, reg, 0, 0);
 }
 
+struct x64_memory emit_lookup(struct translator *t, unsigned reg, enum access access, unsigned size)
+{
+    if (!window_is_used(t))
+        return emit_table_lookup(t, reg, access, size);
+    if (size == ACCESS_ALIGNED_16)
+        emit_crossing_test(t, reg, size);
+    return emit_window(t, x64_at(reg, 0));
+}
+
+// An operand of an instruction with AH-BH is reached by the tables: emit_op changes that register
+// before the access.
 bool emit_operand(struct translator *t, enum access access, unsigned size, bool own, unsigned live,
                   struct operand *out)
 {
@@ -134,10 +168,16 @@ bool emit_operand(struct translator *t, enum access access, unsigned size, bool 
     }
     if (insn->address_size != 4 || !segment_is_native(t, insn->segment, access))
         return false;
+    bool plain = insn->segment < SEG_FS && !own && size != ACCESS_ALIGNED_16;
+    if (plain && window_is_used(t)) {
+        out->memory = emit_window(t, guest_address(insn));
+        return true;
+    }
     flags_release(t, live);
     unsigned reg;
     emit_address(t, access, own, &reg);
-    out->memory = emit_lookup(t, reg, access, size);
+    out->memory =
+        own ? emit_table_lookup(t, reg, access, size) : emit_lookup(t, reg, access, size);
     return true;
 }
 

@@ -2,17 +2,22 @@
 // PUSH, POP, LEAVE and the single string instructions, on flat 32-bit stacks and segments.
 #include "jit/translate.h"
 
-// The slot below the stack's top, checked; its address is left in SCRATCH_ADDRESS.
-static struct x64_memory open_push(struct translator *t)
+// The slot below the stack's top, checked; in table form its address is left in SCRATCH_ADDRESS.
+struct x64_memory open_push(struct translator *t)
 {
+    if (window_is_used(t))
+        return emit_window(t, x64_at(X64_R15, -4));
     flags_release(t, t->flags_before);
     x64_rm(&t->hot, 0x8d, SCRATCH_ADDRESS, x64_at(X64_R15, -4));
     return emit_lookup(t, SCRATCH_ADDRESS, ACCESS_WRITE, 4);
 }
 
-static void close_push(struct translator *t)
+void close_push(struct translator *t)
 {
-    x64_rr(&t->hot, 0x89, SCRATCH_ADDRESS, X64_R15);
+    if (window_is_used(t))
+        x64_rm(&t->hot, 0x8d, X64_R15, x64_at(X64_R15, -4));
+    else
+        x64_rr(&t->hot, 0x89, SCRATCH_ADDRESS, X64_R15);
 }
 
 bool push_register(struct translator *t, unsigned reg)
@@ -42,7 +47,7 @@ static bool push_memory(struct translator *t)
 
 static bool pop_register(struct translator *t, unsigned reg)
 {
-    flags_release(t, t->flags_before);
+    flags_release_for_memory(t, t->flags_before);
     struct x64_memory slot = emit_lookup(t, X64_R15, ACCESS_READ, 4);
     x64_rm(&t->hot, 0x8b, reg, slot);
     if (reg != X64_R15)
@@ -52,10 +57,12 @@ static bool pop_register(struct translator *t, unsigned reg)
 
 static bool translate_leave(struct translator *t)
 {
-    flags_release(t, t->flags_before);
+    flags_release_for_memory(t, t->flags_before);
     struct x64_memory slot = emit_lookup(t, X64_RBP, ACCESS_READ, 4);
-    x64_rm(&t->hot, 0x8d, X64_R15, x64_at(X64_RBP, 4));
+    // An access through the window may fault: until then nothing changes.
+    x64_rm(&t->hot, 0x8d, SCRATCH_ADDRESS, x64_at(X64_RBP, 4));
     x64_rm(&t->hot, 0x8b, X64_RBP, slot);
+    x64_rr(&t->hot, 0x89, SCRATCH_ADDRESS, X64_R15);
     return true;
 }
 

@@ -44,7 +44,7 @@ static bool translate_push_segment(struct translator *t, unsigned segment)
 {
     size_t selector = offsetof(struct cpu, segs) + segment * sizeof(struct segment) +
                       offsetof(struct segment, selector);
-    flags_release(t, t->flags_before); // it may use SCRATCH_B
+    flags_release_for_memory(t, t->flags_before); // uses SCRATCH_B
     x64_rm(&t->hot, 0xb7 | X64_0F, SCRATCH_B, cpu_field(selector));
     return push_register(t, SCRATCH_B);
 }

@@ -272,6 +272,7 @@ static bool choose_accel(struct machine *m, struct error *err)
     }
     if (c->accel == ACCEL_AUTO)
         c->accel = ACCEL_JIT;
+    executor_set_window(m->executor, c->no_window ? WINDOW_OFF : WINDOW_AUTO);
     if ((c->perfmap || c->jitdump) && !executor_set_perf(m->executor, c->perfmap, c->jitdump, err))
         return error_prefix(err, c->perfmap && c->jitdump ? "-perfmap, -jitdump"
                                  : c->perfmap             ? "-perfmap"

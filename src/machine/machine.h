@@ -37,6 +37,7 @@ struct machine_config {
     enum cpu_model cpu_model;
     enum machine_accel accel;
     size_t tb_size; // bytes for translated code; 0: the default
+    bool no_window;        // translated code reaches memory through the tables only
     bool perfmap, jitdump; // names of translated code for Linux perf
     uint32_t ram_mib;
     struct drive_config drives[MACHINE_MAX_DRIVES];

@@ -250,7 +250,7 @@ static const struct option_row rows[] = {
     {"m", NULL, "SIZE", option_memory, "memory in MiB, or with a suffix: 512M, 2G (default 128M)"},
     {"cpu", NULL, "MODEL", option_cpu, "486, pentium, pentium3 or pentium4 (default)"},
     {"accel", NULL, "NAME", option_accel,
-     "how guest code runs: jit (default), interp or lockstep; tb-size=MiB"},
+     "how guest code runs: jit (default), interp or lockstep; tb-size=MiB, window=on|off"},
     {"machine", "M", "pc", option_machine, "the board"},
     {"hda", NULL, "FILE", option_hda, "raw disk image at the primary master IDE place"},
     {"hdb", NULL, "FILE", option_hdb, "... primary slave"},

@@ -76,7 +76,30 @@ bool option_machine(struct options *o, const char *value, struct error *err)
     return true;
 }
 
-// NAME[,tb-size=MiB]
+// Properties of -accel: tb-size=MiB, window=on|off.
+static bool accel_properties(struct options *o, const char *rest, struct error *err)
+{
+    struct key_value kv;
+    while (key_value_next(&rest, NULL, &kv)) {
+        char *end = NULL;
+        unsigned long mib = strtoul(kv.value, &end, 10);
+        if (strcmp(kv.key, "tb-size") == 0) {
+            if (end == kv.value || *end || mib < 1 || mib > 1024)
+                return error_set(err, "tb-size wants 1 to 1024 (MiB)");
+            o->config.tb_size = (size_t)mib << 20;
+        } else if (strcmp(kv.key, "window") == 0) {
+            bool on;
+            if (!parse_on_off(kv.value, &on, err))
+                return error_prefix(err, "window");
+            o->config.no_window = !on;
+        } else {
+            return error_set(err, "unknown property '%s' (only tb-size= and window=)", kv.key);
+        }
+    }
+    return true;
+}
+
+// NAME[,PROPERTY=VALUE...]
 bool option_accel(struct options *o, const char *value, struct error *err)
 {
     static const char *const names[] = {
@@ -97,14 +120,7 @@ bool option_accel(struct options *o, const char *value, struct error *err)
     if (accel == ARRAY_SIZE(names))
         return error_set(err, "unknown accelerator; use jit, interp or lockstep");
     o->config.accel = (enum machine_accel)accel;
-    if (!*rest)
-        return true;
-    char *end = NULL;
-    unsigned long mib = strncmp(rest, "tb-size=", 8) == 0 ? strtoul(rest + 8, &end, 10) : 0;
-    if (!end || end == rest + 8 || *end || mib < 1 || mib > 1024)
-        return error_set(err, "tb-size wants 1 to 1024 (MiB)");
-    o->config.tb_size = (size_t)mib << 20;
-    return true;
+    return accel_properties(o, rest, err);
 }
 
 bool option_cpu(struct options *o, const char *value, struct error *err)

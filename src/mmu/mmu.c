@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 
 #include "mmu/mmu_internal.h"
+#include "mmu/window.h"
 
 #define TLB_TABLES     (2u * MMU_ACCESSES)
 #define TLB_BYTES      (TLB_TABLES * TLB_TABLE_BYTES)
@@ -64,6 +65,7 @@ void mmu_destroy(struct mmu *mmu)
 {
     if (!mmu->priv)
         return;
+    mmu_window_destroy(mmu);
     munmap(mmu->priv->tables, TLB_BYTES);
     if (mmu->priv->empty)
         munmap(mmu->priv->empty, TLB_TABLE_BYTES);
@@ -115,6 +117,7 @@ void mmu_flush_all(struct mmu *mmu)
     list_flush(priv, &priv->global);
     memset(priv->large, 0, sizeof priv->large);
     mmu->flushes++;
+    mmu->window_open = false;
     if (log_enabled(mmu->log, LOG_MMU))
         log_write(mmu->log, LOG_MMU, "mmu: flush all\n");
 }
@@ -123,6 +126,7 @@ static void flush_local(struct mmu *mmu)
 {
     list_flush(mmu->priv, &mmu->priv->local);
     mmu->flushes++;
+    mmu->window_open = false;
     if (log_enabled(mmu->log, LOG_MMU))
         log_write(mmu->log, LOG_MMU, "mmu: flush all but global pages, cr3 %08x\n", mmu->cr3);
 }
@@ -138,22 +142,25 @@ static void clear_entries(struct mmu_private *priv, uint32_t first, uint32_t cou
     }
 }
 
-static void invalidate_page(struct mmu_private *priv, uint32_t linear)
+static void invalidate_page(struct mmu *mmu, uint32_t linear)
 {
+    struct mmu_private *priv = mmu->priv;
     uint32_t region = linear / LARGE_4M;
     uint64_t bit = UINT64_C(1) << (region % 64);
     // A large page has entered the tables in pieces, and all of them must go.
     if (UNLIKELY(priv->large[region / 64] & bit)) {
         priv->large[region / 64] &= ~bit;
         clear_entries(priv, region * REGION_ENTRIES, REGION_ENTRIES);
+        mmu->window_open = false;
     } else {
         clear_entries(priv, linear >> PAGE_SHIFT, 1);
+        window_page_changed(mmu, linear);
     }
 }
 
 void mmu_flush_page(struct mmu *mmu, uint32_t linear)
 {
-    invalidate_page(mmu->priv, linear);
+    invalidate_page(mmu, linear);
     mmu->flushes++;
     if (log_enabled(mmu->log, LOG_MMU))
         log_write(mmu->log, LOG_MMU, "mmu: flush page %08x\n", linear);
@@ -186,6 +193,7 @@ void mmu_flush_writes_to(struct mmu *mmu, const uint8_t *host_page)
     size_t page = (host - (uintptr_t)physmem_ram(mmu->mem)) / PAGE_SIZE;
     uint32_t hint = HINT_SEVERAL; // memory that is not RAM has no hints
     if (page < priv->hints) {
+        window_page_is_code(mmu, page);
         hint = priv->write_hint[page];
         priv->write_hint[page] = HINT_NONE;
     }
@@ -272,7 +280,7 @@ static bool walk_access(struct mmu *mmu, uint32_t linear, enum mmu_access access
     uint32_t code = page_walk_check(mmu, walk, access, user);
     if (UNLIKELY(code != PAGE_WALK_ALLOWED)) {
         *result = (struct mmu_result){.error_code = code};
-        invalidate_page(mmu->priv, linear); // SDM vol. 3 section 4.10.4.1: a page fault does
+        invalidate_page(mmu, linear); // SDM vol. 3 section 4.10.4.1: a page fault does
         if (log_enabled(mmu->log, LOG_MMU))
             log_write(mmu->log, LOG_MMU, "mmu: page fault at %08x, error code %02x, cr3 %08x\n",
                       linear, code, mmu->cr3);

@@ -63,6 +63,10 @@ void page_walk_mark(struct mmu *mmu, struct page_walk *walk, bool write);
 // Loads the four PDPTEs that cr3 points to; false when a present one has a reserved bit set.
 bool page_walk_load_pdptes(const struct mmu *mmu, uint32_t cr3, uint64_t pdpte[4]);
 
+// The window (mmu/window.h). A page of RAM became code; what was known of a linear page is stale.
+void window_page_is_code(struct mmu *mmu, size_t ram_page);
+void window_page_changed(struct mmu *mmu, uint32_t linear);
+
 static inline uint64_t mmu_apply_a20(const struct mmu *mmu, uint64_t physical)
 {
     return physical & (UINT64_C(0xffffffff00000000) | physmem_a20_mask(mmu->mem));

@@ -2,9 +2,12 @@
 // The physical address space: RAM, the list of regions, the A20 gate. Flattening stands in
 // physmem_flat.c, accesses in physmem_access.c, the code tracker in physmem_code.c. Left out:
 // memory above 4 GiB, caching attributes (MTRR, PAT): all memory is coherent.
+#define _GNU_SOURCE
 #include <assert.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "mmu/physmem_internal.h"
 
@@ -17,11 +20,41 @@ static void *map_zeroed(size_t size)
     return p == MAP_FAILED ? NULL : p;
 }
 
+// A memory file, so that pages can be mapped a second time. A host that limits the size of files
+// does not give one.
+static int ram_file_create(size_t size)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || size > limit.rlim_cur)
+        return -1;
+    int fd = memfd_create("emu-ram", MFD_CLOEXEC);
+    if (fd >= 0 && ftruncate(fd, (off_t)size) != 0) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+static void *ram_map(struct physmem *mem, size_t size)
+{
+    mem->ram_file = ram_file_create(size);
+    if (mem->ram_file >= 0) {
+        void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
+                       mem->ram_file, 0);
+        if (p != MAP_FAILED)
+            return p;
+        close(mem->ram_file);
+        mem->ram_file = -1;
+    }
+    return map_zeroed(size);
+}
+
 struct physmem *physmem_create(struct log *log)
 {
     struct physmem *mem = xcalloc(1, sizeof *mem);
     mem->log = log;
     mem->a20_mask = A20_OPEN;
+    mem->ram_file = -1;
     mem->page_section = map_zeroed(SECTION_MAP_BYTES);
     if (!mem->page_section) {
         free(mem);
@@ -62,6 +95,8 @@ void physmem_destroy(struct physmem *mem)
     munmap(mem->page_section, SECTION_MAP_BYTES);
     if (mem->ram)
         munmap(mem->ram, mem->ram_size);
+    if (mem->ram_file >= 0)
+        close(mem->ram_file);
     free(mem);
 }
 
@@ -75,7 +110,7 @@ uint8_t *physmem_alloc_ram(struct physmem *mem, uint32_t size, struct error *err
         error_set(err, "guest RAM of %u bytes: give a multiple of %u bytes", size, PAGE_SIZE);
         return NULL;
     }
-    mem->ram = map_zeroed(size);
+    mem->ram = ram_map(mem, size);
     if (!mem->ram) {
         error_set(err, "the host refuses %u MiB for guest RAM; give less with -m", size >> 20);
         return NULL;
@@ -89,6 +124,11 @@ uint8_t *physmem_alloc_ram(struct physmem *mem, uint32_t size, struct error *err
 uint8_t *physmem_ram(const struct physmem *mem)
 {
     return mem->ram;
+}
+
+int physmem_ram_file(const struct physmem *mem)
+{
+    return mem->ram_file;
 }
 
 uint32_t physmem_ram_size(const struct physmem *mem)

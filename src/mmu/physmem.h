@@ -32,6 +32,8 @@ void physmem_destroy(struct physmem *mem);
 // whatever is mapped where.
 uint8_t *physmem_alloc_ram(struct physmem *mem, uint32_t size, struct error *err);
 uint8_t *physmem_ram(const struct physmem *mem);
+// The memory file that RAM is a mapping of, from its start; -1: the host gave none.
+int physmem_ram_file(const struct physmem *mem);
 uint32_t physmem_ram_size(const struct physmem *mem);
 
 // Regions. Higher priority wins where they overlap. Base and size are multiples of a page for

@@ -68,6 +68,7 @@ struct physmem {
 
     uint8_t *ram;
     uint32_t ram_size;
+    int ram_file;              // -1: anonymous memory
     uint64_t *ram_code;        // one bit a page of RAM
     struct code_block *blocks; // other host memory
     uint32_t block_count;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Info topics: the CPU, memory, the board and the machine.
+#include "mmu/window.h"
 #include "monitor/command.h"
 
 bool info_status(struct monitor *mon, const struct arguments *args, struct error *err)
@@ -80,6 +81,7 @@ bool info_jit(struct monitor *mon, const struct arguments *args, struct error *e
         [ACCEL_INTERP] = "interp", [ACCEL_JIT] = "jit", [ACCEL_LOCKSTEP] = "lockstep"};
     struct executor_stats s = executor_get_stats(machine_executor(mon->machine));
     const struct mmu *mmu = &machine_cpu(mon->machine)->mmu;
+    struct window_stats window = mmu_window_stats(mmu);
     const struct {
         const char *name;
         unsigned long long value;
@@ -99,6 +101,9 @@ bool info_jit(struct monitor *mon, const struct arguments *args, struct error *e
         {"code bytes", s.code_used},
         {"code size", s.code_size},
         {"code flushes", s.cache_flushes},
+        {"window opened", window.opened},
+        {"window pages", window.pages},
+        {"window fills", window.mapped},
         {"TLB fills", mmu->fills},
         {"TLB flushes", mmu->flushes},
         {"page walks", mmu->walks},

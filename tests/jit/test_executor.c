@@ -7,6 +7,7 @@
 #include "../insn/harness.h"
 
 #include "jit/executor.h"
+#include "mmu/window.h"
 
 struct fixture {
     struct vm *vm;
@@ -70,9 +71,10 @@ static void test_kick(void **state)
     drop(&f);
 }
 
-static uint32_t changing_code(enum executor_accel accel)
+static uint32_t changing_code(enum executor_accel accel, enum window_use window)
 {
     struct fixture f = make(accel);
+    executor_set_window(f.ex, window);
     // mov ecx, 50; xor ebx, ebx; L: mov eax, 1; add ebx, eax; inc byte [imm of the mov]; dec ecx;
     // jnz L; hlt
     VM_BYTES(f.vm, VM_CODE, 0xb9, 50, 0, 0, 0, 0x31, 0xdb, 0xb8, 1, 0, 0, 0, 0x01, 0xc3, 0xfe, 0x05,
@@ -85,9 +87,10 @@ static uint32_t changing_code(enum executor_accel accel)
 
 static void test_changing_code(void **state)
 {
-    assert_int_equal(changing_code(EXECUTOR_INTERP), 50 * 51 / 2);
-    assert_int_equal(changing_code(EXECUTOR_JIT), 50 * 51 / 2);
-    assert_int_equal(changing_code(EXECUTOR_LOCKSTEP), 50 * 51 / 2);
+    assert_int_equal(changing_code(EXECUTOR_INTERP, WINDOW_OFF), 50 * 51 / 2);
+    assert_int_equal(changing_code(EXECUTOR_JIT, WINDOW_OFF), 50 * 51 / 2);
+    assert_int_equal(changing_code(EXECUTOR_JIT, WINDOW_ALWAYS), 50 * 51 / 2);
+    assert_int_equal(changing_code(EXECUTOR_LOCKSTEP, WINDOW_OFF), 50 * 51 / 2);
 }
 
 // The code at VM_CODE calls a function on the next page, which is then mapped to another frame.
@@ -214,6 +217,70 @@ static void test_lockstep(void **state)
     drop(&f);
 }
 
+// Accesses that the window cannot serve: a page that is not there, one without rights, the top of
+// the address space; flags, ESP and EBP are as the interpreter leaves them.
+static void test_window_faults(void **state)
+{
+    // xor eax, eax; stc; CODE; adc edx, 0: CF lives over it. The page at 50000h is not mapped, 51000h
+    // is read only.
+    static const uint8_t cases[][9] = {
+        {0x8b, 0x0d, 0x00, 0x00, 0x05, 0x00, 0x83, 0xd2, 0x00}, // mov ecx, [50000h]
+        {0x89, 0x0d, 0x00, 0x10, 0x05, 0x00, 0x83, 0xd2, 0x00}, // mov [51000h], ecx
+        {0xa1, 0xfe, 0xff, 0xff, 0xff, 0x83, 0xd2, 0x00},       // mov eax, [0fffffffeh]
+        {0xbd, 0x00, 0x00, 0x05, 0x00, 0xc9, 0x83, 0xd2, 0x00}, // mov ebp, 50000h; leave
+        {0xbc, 0x00, 0x00, 0x05, 0x00, 0x58, 0x83, 0xd2, 0x00}, // mov esp, 50000h; pop eax
+        {0x88, 0x25, 0x00, 0x10, 0x05, 0x00, 0x83, 0xd2, 0x00}, // mov [51000h], ah
+    };
+    for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct outcome {
+            uint32_t regs[8], eflags, cr2;
+            uint64_t instructions;
+        } seen[2] = {0};
+        for (unsigned which = 0; which < 2; which++) {
+            struct fixture f = make(which ? EXECUTOR_JIT : EXECUTOR_INTERP);
+            executor_set_window(f.ex, WINDOW_ALWAYS);
+            vm_map(f.vm, 0x50000, 0);
+            vm_map(f.vm, 0x51000, 0x51000 | 5);
+            VM_BYTES(f.vm, VM_CODE, 0x31, 0xc0, 0xf9);
+            memcpy(f.vm->ram + VM_CODE + 3, cases[i], 9);
+            f.vm->cpu->regs[REG_ESP] = VM_STACK0;
+            run(&f);
+            struct cpu *cpu = f.vm->cpu;
+            struct outcome *o = &seen[which];
+            memcpy(o->regs, cpu->regs, sizeof o->regs);
+            o->cr2 = cpu->cr2;
+            o->instructions = cpu->instructions;
+            o->eflags = vm_get32(f.vm, cpu->regs[REG_ESP] + 12) & FLAG_CF;
+            drop(&f);
+        }
+        assert_memory_equal(&seen[0], &seen[1], sizeof seen[0]);
+    }
+}
+
+// A program at CPL 3 that goes on for long gets the window by itself, and loses it when its mappings
+// change.
+static void test_window_by_itself(void **state)
+{
+    struct fixture f = make(EXECUTOR_JIT);
+    struct cpu *cpu = f.vm->cpu;
+    executor_set_window(f.ex, WINDOW_AUTO);
+    // L: inc dword [30000h]; add eax, [31000h]; jmp L
+    VM_BYTES(f.vm, VM_CODE, 0xff, 0x05, 0, 0, 3, 0, 0x03, 0x05, 0, 0x10, 3, 0, 0xeb, 0xf2);
+    vm_enter_ring3(f.vm);
+    for (unsigned i = 0; i < 200 && !cpu->mmu.window_open; i++)
+        kick_out_of(&f);
+    assert_true(cpu->mmu.window_open);
+    kick_out_of(&f);
+    assert_true(mmu_window_stats(&cpu->mmu).mapped >= 2);
+    uint32_t count = vm_get32(f.vm, 0x30000);
+    vm_map(f.vm, 0x30000, 0x38000 | 7);
+    assert_false(cpu->mmu.window_open);
+    kick_out_of(&f);
+    assert_int_equal(vm_get32(f.vm, 0x30000), count);
+    assert_true(vm_get32(f.vm, 0x38000) > 0);
+    drop(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,7 +288,8 @@ int main(void)
         cmocka_unit_test(test_remapped_page), cmocka_unit_test(test_endless_count),
         cmocka_unit_test(test_exact_count),   cmocka_unit_test(test_lockstep),
         cmocka_unit_test(test_push_segment),  cmocka_unit_test(test_flags_across_change),
-        cmocka_unit_test(test_repeated_jump),
+        cmocka_unit_test(test_repeated_jump), cmocka_unit_test(test_window_faults),
+        cmocka_unit_test(test_window_by_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
