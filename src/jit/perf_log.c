@@ -85,8 +85,8 @@ static bool open_dump(struct perf_log *log, struct error *err)
                                        .timestamp = timestamp()};
     log->marker_size = (size_t)sysconf(_SC_PAGESIZE);
     if (fwrite(&header, sizeof header, 1, log->dump) == 1 && fflush(log->dump) == 0)
-        log->marker = mmap(NULL, log->marker_size, PROT_READ | PROT_EXEC, MAP_PRIVATE,
-                           fileno(log->dump), 0);
+        log->marker =
+            mmap(NULL, log->marker_size, PROT_READ | PROT_EXEC, MAP_PRIVATE, fileno(log->dump), 0);
     if (!log->marker || log->marker == MAP_FAILED) {
         log->marker = NULL;
         return error_set(err, "%s: %s", path, strerror(errno));
@@ -130,10 +130,10 @@ static void dump_code(struct perf_log *log, const uint8_t *at, size_t size, cons
                                    .address = (uintptr_t)at,
                                    .size = size,
                                    .index = log->count++};
-    const struct dump_record record = {.id = JIT_CODE_LOAD,
-                                       .total_size = (uint32_t)(sizeof record + sizeof load +
-                                                                name_size + size),
-                                       .timestamp = timestamp()};
+    const struct dump_record record = {
+        .id = JIT_CODE_LOAD,
+        .total_size = (uint32_t)(sizeof record + sizeof load + name_size + size),
+        .timestamp = timestamp()};
     fwrite(&record, sizeof record, 1, log->dump);
     fwrite(&load, sizeof load, 1, log->dump);
     fwrite(name, name_size, 1, log->dump);

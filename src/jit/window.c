@@ -83,8 +83,7 @@ static bool answer(struct executor *ex, const siginfo_t *info, ucontext_t *conte
     ex->window.refused++;
     if (site->flags_host) {
         unsigned eflags = (unsigned)regs[REG_EFL];
-        ex->cpu->jit.flags =
-            (uint16_t)((eflags & HOST_CF_TO_SF) << 8 | (eflags & HOST_OF ? 1 : 0));
+        ex->cpu->jit.flags = (uint16_t)((eflags & HOST_CF_TO_SF) << 8 | (eflags & HOST_OF ? 1 : 0));
     }
     regs[REG_RIP] = (greg_t)(uintptr_t)(ex->code.rx + site->slow);
     // Where this happens again and again the tables do better.

@@ -132,8 +132,7 @@ static bool is_current(const struct mmu *mmu, const struct mmu_window *w, uint32
     if (physical >> 32)
         return false;
     struct phys_page behind = physmem_page(mmu->mem, (uint32_t)physical);
-    const uint8_t *host =
-        physmem_ram(mmu->mem) + ((size_t)(entry >> ENTRY_SHIFT) << PAGE_SHIFT);
+    const uint8_t *host = physmem_ram(mmu->mem) + ((size_t)(entry >> ENTRY_SHIFT) << PAGE_SHIFT);
     return behind.read == host && (!writable || behind.write == host);
 }
 
