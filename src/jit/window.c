@@ -77,9 +77,15 @@ static bool answer(struct executor *ex, const siginfo_t *info, ucontext_t *conte
     // Not canonical or not aligned: the address is not told.
     uint64_t linear = (uintptr_t)info->si_addr - (uintptr_t)mmu_window_base(mmu);
     bool inside = info->si_code != SI_KERNEL && linear < WINDOW_BYTES;
-    if (inside && mmu->window_open &&
-        mmu_window_fill(mmu, (uint32_t)linear, regs[REG_ERR] & PF_WRITE))
+    bool again = ex->window.last_pc == (uint64_t)regs[REG_RIP] &&
+                 ex->window.last_linear == (uint32_t)linear;
+    if (inside && mmu->window_open && !again &&
+        mmu_window_fill(mmu, (uint32_t)linear, regs[REG_ERR] & PF_WRITE)) {
+        ex->window.last_pc = (uint64_t)regs[REG_RIP];
+        ex->window.last_linear = (uint32_t)linear;
         return true;
+    }
+    ex->window.last_pc = 0;
     ex->window.refused++;
     if (site->flags_host) {
         unsigned eflags = (unsigned)regs[REG_EFL];

@@ -22,6 +22,8 @@ struct window_policy {
     uint64_t needed;          // so many must have passed
     bool opened;              // the last opening has not been judged yet
     uint64_t opened_at, cost; // when it was opened, and what it had cost before
+    uint64_t last_pc;         // where a page was let in last,
+    uint32_t last_linear;     // and for which address
     uint64_t refused;         // faults that the slow path had to answer
 };
 

@@ -187,15 +187,13 @@ static void unmap_page(struct mmu *mmu, uint32_t page)
         drop_all(mmu);
 }
 
-static bool make_read_only(struct mmu *mmu, uint32_t page)
+static void make_read_only(struct mmu *mmu, uint32_t page)
 {
     struct mmu_window *w = mmu->window;
     w->writers[w->entries[page] >> ENTRY_SHIFT] = 0;
     w->entries[page] &= ~ENTRY_WRITABLE;
-    if (mprotect(place_of(w, page), PAGE_SIZE, PROT_READ) == 0)
-        return true;
-    drop_all(mmu);
-    return false;
+    if (mprotect(place_of(w, page), PAGE_SIZE, PROT_READ) != 0)
+        drop_all(mmu);
 }
 
 void window_page_is_code(struct mmu *mmu, size_t ram_page)
@@ -240,11 +238,12 @@ bool mmu_window_fill(struct mmu *mmu, uint32_t linear, bool write)
     uint32_t ram_page = (uint32_t)(offset / PAGE_SIZE);
     if (w->entries[page])
         unmap_page(mmu, page);
-    if (!mmu->window || w->count == WINDOW_PAGES ||
-        (write && w->writers[ram_page] && !make_read_only(mmu, w->writers[ram_page] - 1))) {
+    if (!mmu->window || w->count == WINDOW_PAGES) {
         mmu->window_open = false;
         return false;
     }
+    if (write && w->writers[ram_page])
+        return false; // one page of RAM has one writer
     if (mmap(place_of(w, page), PAGE_SIZE, PROT_READ | (write ? PROT_WRITE : 0),
              MAP_SHARED | MAP_FIXED | MAP_POPULATE, physmem_ram_file(mmu->mem),
              (off_t)offset) == MAP_FAILED) {

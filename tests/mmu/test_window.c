@@ -111,13 +111,15 @@ static void test_code_and_aliases(void **state)
     map_4k(f, 0x6000, P | RW | US, FRAME | P | RW | US);
     assert_true(opened(f));
     assert_true(mmu_window_fill(&f->mmu, 0x5000, true));
-    assert_true(mmu_window_fill(&f->mmu, 0x6000, true));
-    *at(f, 0x6000) = 5;
+    assert_false(mmu_window_fill(&f->mmu, 0x6000, true));
+    assert_true(mmu_window_fill(&f->mmu, 0x5000, true));
+    *at(f, 0x5000) = 5;
+    assert_false(mmu_window_fill(&f->mmu, 0x6000, true));
     assert_int_equal(*at(f, 0x5000), 5);
     physmem_mark_code(f->mem, f->ram + FRAME);
     mmu_flush_writes_to(&f->mmu, f->ram + FRAME);
     assert_true(f->mmu.window_open);
-    assert_int_equal(*at(f, 0x6000), 5);
+    assert_int_equal(*at(f, 0x5000), 5);
     assert_false(mmu_window_fill(&f->mmu, 0x5000, true));
     assert_false(mmu_window_fill(&f->mmu, 0x6000, true));
     physmem_clear_code(f->mem, f->ram + FRAME);

@@ -145,6 +145,7 @@ static void random_machine(struct generator *g)
     p->am = random_one_in(r, 8);
     p->pge = random_one_in(r, 2);
     p->fix_esp = !random_one_in(r, 4);
+    p->window = random_one_in(r, 2);
     p->threshold = (uint8_t)(random_one_in(r, 2) ? 0 : random_below(r, 4));
     p->rounds = (uint8_t)(1 + random_below(r, 3));
     p->small_cache = random_one_in(r, 4);

@@ -171,6 +171,7 @@ void machine_load(struct machine *m, const struct program *p, const struct image
 {
     executor_drop_code(m->ex);
     executor_set_threshold(m->ex, p->threshold);
+    executor_set_window(m->ex, p->window ? WINDOW_ALWAYS : WINDOW_OFF);
     memcpy(m->ram, image->ram, sizeof image->ram);
     m->device = p->number;
     m->cpu->instructions = 0;

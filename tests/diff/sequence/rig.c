@@ -112,10 +112,11 @@ static void print_start(const struct program *p, FILE *out)
     static const char *const kinds[] = {"plain", "lazy",  "read-only", "supervisor", "code",
                                         "mmio",  "alias", "absent",    "rom"};
     fprintf(out,
-            "ring %u, %s, %u round(s), translated after %u runs, %s cache%s%s%s%s, faults %u\n",
+            "ring %u, %s, %u round(s), translated after %u runs, %s cache%s%s%s%s%s, faults %u\n",
             p->cpl, p->counting ? "instruction mode" : "real-time mode", p->rounds, p->threshold,
             p->small_cache ? "small" : "large", p->code_writable ? ", writable code" : "",
-            p->wp ? ", WP" : "", p->am ? ", AM" : "", p->pge ? ", PGE" : "", p->faults);
+            p->wp ? ", WP" : "", p->am ? ", AM" : "", p->pge ? ", PGE" : "",
+            p->window ? ", window" : "", p->faults);
     fprintf(out, "eflags %08x memory seed %llx", p->eflags, (unsigned long long)p->memory_seed);
     for (unsigned i = 0; i < 8; i++)
         fprintf(out, "%s%s %08x", i % 4 ? " " : "\n", names[i], p->regs[i]);

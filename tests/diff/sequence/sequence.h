@@ -87,6 +87,7 @@ struct program {
     uint8_t cpl;
     bool counting; // instruction mode: the only one where interrupts come from outside
     bool code_writable, wp, am, pge, fix_esp;
+    bool window; // memory through the window, where it serves
     uint32_t cr4;
     uint8_t threshold, rounds, small_cache;
     uint8_t interrupts;
