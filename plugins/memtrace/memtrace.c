@@ -47,9 +47,13 @@ static void write_records(const uint64_t *r, size_t count)
 
 static void on_full(void *opaque, const uint64_t *records, size_t count)
 {
+    const uint64_t *access = records + FIELD_ACCESS, *end = access + count * FIELDS;
     uint64_t stores = 0;
-    for (size_t i = 0; i < count; i++)
-        stores += jit_access_is_store(records[i * FIELDS + FIELD_ACCESS]);
+    for (; end - access >= 4 * FIELDS; access += 4 * FIELDS)
+        stores += access[0] / JIT_ACCESS_STORE + access[FIELDS] / JIT_ACCESS_STORE +
+                  access[2 * FIELDS] / JIT_ACCESS_STORE + access[3 * FIELDS] / JIT_ACCESS_STORE;
+    for (; access < end; access += FIELDS)
+        stores += *access / JIT_ACCESS_STORE;
     trace.accesses += count;
     trace.stores += stores;
     if (trace.channel)

@@ -276,23 +276,89 @@ static unsigned add_span_list(struct cpu *cpu, const struct hook *list, const st
     return n;
 }
 
-// The flush of a full buffer may drop everything: nothing of the block is looked at after it.
-static void append_span(struct span_record *records, unsigned n, uint32_t count)
+#define SPAN_MAX_WORDS 16u
+
+typedef uint64_t word_pair __attribute__((vector_size(16), aligned(8)));
+
+static uint64_t *fill_pairs(uint64_t *at, uint32_t count, uint64_t *words, const uint64_t *steps,
+                            unsigned pairs)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        for (struct span_record *r = records; r < records + n; r++) {
-            struct JitBuffer *b = r->buffer;
-            if (UNLIKELY(b->dead))
-                continue;
-            for (unsigned k = 0; k < r->nargs; k++) {
-                b->next[k] = r->words[k];
-                r->words[k] += r->steps[k];
-            }
-            b->next += b->fields;
-            if (UNLIKELY(b->next >= b->end))
-                hook_buffer_flush_full(b);
+    word_pair w[2] = {{words[0], words[1]}}, s[2] = {{steps[0], steps[1]}};
+    if (pairs == 2) {
+        w[1] = (word_pair){words[2], words[3]};
+        s[1] = (word_pair){steps[2], steps[3]};
+        for (uint32_t i = 0; i < count; i++, at += 4) {
+            *(word_pair *)at = w[0];
+            *(word_pair *)(at + 2) = w[1];
+            w[0] += s[0];
+            w[1] += s[1];
+        }
+    } else {
+        for (uint32_t i = 0; i < count; i++, at += 2) {
+            *(word_pair *)at = w[0];
+            w[0] += s[0];
         }
     }
+    for (unsigned i = 0; i < 2 * pairs; i++)
+        words[i] = w[i / 2][i % 2];
+    return at;
+}
+
+static uint64_t *fill_words(uint64_t *at, uint32_t count, uint64_t *words, const uint64_t *steps,
+                            unsigned nwords)
+{
+    if (nwords == 2 || nwords == 4)
+        return fill_pairs(at, count, words, steps, nwords / 2);
+    for (uint32_t i = 0; i < count; i++, at += nwords) {
+        for (unsigned k = 0; k < nwords; k++) {
+            at[k] = words[k];
+            words[k] += steps[k];
+        }
+    }
+    return at;
+}
+
+// Every record goes to one buffer: as many elements at once as fill it. The flush may drop
+// everything: nothing of the block is looked at after it.
+static void fill_span(struct JitBuffer *b, const struct span_record *records, unsigned n,
+                      uint32_t count)
+{
+    uint64_t words[SPAN_MAX_WORDS] = {0}, steps[SPAN_MAX_WORDS] = {0};
+    const unsigned nwords = n * b->fields;
+    for (unsigned i = 0; i < nwords; i++) {
+        words[i] = records[i / b->fields].words[i % b->fields];
+        steps[i] = records[i / b->fields].steps[i % b->fields];
+    }
+    while (count > 0 && !b->dead) {
+        size_t room = b->next < b->end ? (size_t)(b->end - b->next) : 0;
+        size_t elements = (room + nwords - 1) / nwords;
+        uint32_t now = elements < count ? (uint32_t)elements : count;
+        if (now == 0)
+            return; // inside of its own flush
+        b->next = fill_words(b->next, now, words, steps, nwords);
+        count -= now;
+        if (b->next >= b->end)
+            hook_buffer_flush_full(b);
+    }
+}
+
+static void append_span(struct span_record *records, unsigned n, uint32_t count)
+{
+    bool same = n > 0 && n * records[0].buffer->fields <= SPAN_MAX_WORDS;
+    for (unsigned i = 1; i < n; i++)
+        same = same && records[i].buffer == records[0].buffer;
+    if (same) {
+        fill_span(records[0].buffer, records, n, count);
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        for (unsigned k = 0; k < n; k++) {
+            struct span_record *r = &records[k];
+            if (!r->buffer->dead)
+                r->buffer->next = fill_words(r->buffer->next, 1, r->words, r->steps, r->nargs);
+            if (UNLIKELY(r->buffer->next >= r->buffer->end))
+                hook_buffer_flush_full(r->buffer);
+        }
 }
 
 static void on_span(struct cpu *cpu, const struct cpu_span *span)

@@ -366,9 +366,9 @@ static inline JitArg jit_value(void)
 {
     return jit_arg(JIT_ARG_VALUE, 0);
 }
-/* Of an access: the address in the low half, its size in bits 32 to 39, bit 40 set for a store. Two
+/* Of an access: the address in the low half, its size in bits 32 to 39, bit 63 set for a store. Two
  * fields fewer than one by one. */
-#define JIT_ACCESS_STORE (UINT64_C(1) << 40)
+#define JIT_ACCESS_STORE (UINT64_C(1) << 63)
 static inline JitArg jit_access(void)
 {
     return jit_arg(JIT_ARG_ACCESS, 0);
