@@ -141,6 +141,8 @@ void mem_write_slow(struct cpu *cpu, uint32_t linear, uint64_t value, unsigned s
     if (first_size < size)
         second = mem_locate(cpu, linear + room, MMU_WRITE, user);
     mem_check_alignment(cpu, linear, size, user);
+    if (size < 8)
+        value &= (UINT64_C(1) << (8 * size)) - 1; // handlers give whole registers
     mem_observe(cpu, true, false, linear, value, size);
 
     if (first.host)

@@ -21,7 +21,11 @@ struct watch {
     struct JitBuffer *buffers[2];
     uint64_t counters[4], stored;
     uint64_t hash, record_hash, records, flushes, calls;
+    uint64_t first[4096]; // words of records, to tell where a difference is
+    size_t kept;
     uint32_t salt;
+    unsigned shown; // instructions
+    bool lost;      // it changes its own code for ever
     unsigned wanted; // which kinds
 };
 
@@ -32,7 +36,9 @@ enum {
     WANT_PREDICATE = 8,
     WANT_MEMORY = 16,
     WANT_AFTER = 32,
-    WANT_VALUE = 64
+    WANT_VALUE = 64,
+    WANT_FAULTS = 128, // pages that are not there, that are read-only, that no memory is behind
+    WANT_PLAIN = 256   // records of everything, without calls and predicates
 };
 
 static uint64_t mix(uint64_t hash, uint64_t value)
@@ -48,6 +54,8 @@ static void on_flush(void *opaque, const uint64_t *records, size_t count)
     // Translated code is a block late with it: what a flush sees of other things may differ.
     for (size_t i = 0; i < count * WORDS; i++)
         w->record_hash = mix(w->record_hash, records[i]);
+    for (size_t i = 0; i < count * WORDS && w->kept < ARRAY_SIZE(w->first); i++)
+        w->first[w->kept++] = records[i];
     w->record_hash = mix(w->record_hash, count);
 }
 
@@ -87,7 +95,7 @@ static JitArg random_argument(uint32_t r, bool memory)
     case 5:
         return jit_icount();
     case 6:
-        return memory ? jit_size() : jit_const32(r);
+        return !memory ? jit_const32(r) : r & 0x1000 ? jit_size() : jit_access();
     default:
         return memory ? jit_address() : jit_const32(r);
     }
@@ -153,7 +161,8 @@ static void attach_at(struct watch *w, struct block_builder *b, enum jit_place p
         struct hook hook = {.kind = HOOK_RECORD, .buffer = w->buffers[r >> 9 & 1], .nargs = WORDS};
         for (unsigned i = 0; i < WORDS; i++)
             hook.args[i] = random_argument(r >> (3 * i + 3), memory);
-        if (place == JIT_LOAD || ((w->wanted & WANT_VALUE) && place == JIT_STORE))
+        if (place == JIT_LOAD || ((w->wanted & WANT_VALUE) &&
+                                  (place == JIT_STORE || place == JIT_STORE_BEFORE)))
             hook.args[2] = jit_value();
         attach(w, b, place, r >> 5, hook);
     }
@@ -172,6 +181,19 @@ static void on_instruction(void *context, void *data, void *cpu)
     struct watch *w = context;
     const struct qemu_instr_payload *payload = data;
     struct block_builder *b = payload->ctx->builder;
+    if (w->shown++ > 20000 || w->lost) {
+        w->lost = true;
+        cpu_kick(w->m->cpu);
+    }
+    if (w->wanted & WANT_PLAIN) {
+        struct hook hook = {.kind = HOOK_RECORD,
+                            .buffer = w->buffers[0],
+                            .nargs = WORDS,
+                            .args = {jit_access(), jit_pc(), jit_value(), jit_address()}};
+        attach(w, b, JIT_LOAD, 0, hook);
+        attach(w, b, JIT_STORE, 0, hook);
+        return;
+    }
     for (unsigned place = JIT_BEFORE; place < JIT_PLACES; place++) {
         uint32_t r = (uint32_t)(mix(mix(w->salt, payload->pc), place) >> 20);
         bool memory = place >= JIT_LOAD_BEFORE && place <= JIT_STORE;
@@ -195,12 +217,13 @@ static const uint8_t opcodes[] = {
     0x00, 0x01, 0x02, 0x03, 0x09, 0x0b, 0x11, 0x13, 0x19, 0x21, 0x29, 0x2b, 0x31, 0x38, 0x39, 0x3b,
     0x3c, 0x40, 0x48, 0x50, 0x53, 0x58, 0x59, 0x68, 0x69, 0x6a, 0x6b, 0x80, 0x81, 0x83, 0x84, 0x85,
     0x86, 0x87, 0x88, 0x89, 0x89, 0x8a, 0x8b, 0x8b, 0x8d, 0x90, 0x98, 0x99, 0x9c, 0xa4, 0xa5, 0xa6,
-    0xa8, 0xaa, 0xab, 0xac, 0xad, 0xae, 0xb0, 0xb8, 0xc0, 0xc1, 0xc6, 0xc7, 0xd0, 0xd1, 0xd3, 0xd7,
+    0xa8, 0xaa, 0xab, 0xac, 0xad, 0xae, 0xb0, 0xb8, 0xc0, 0xc1, 0xc6, 0xc7, 0xd0, 0xd2, 0xd3, 0xd7,
     0xf6, 0xf7, 0xfe, 0xff, 0xd8, 0xd9, 0xda, 0xdb, 0xdc, 0xdd, 0xde, 0xdf};
 static const uint8_t opcodes_0f[] = {0x10, 0x11, 0x12, 0x13, 0x16, 0x17, 0x28, 0x29, 0x2c, 0x40,
                                      0x44, 0x4c, 0x51, 0x54, 0x58, 0x59, 0x5c, 0x6e, 0x6f, 0x7e,
                                      0x7f, 0x92, 0x94, 0x9f, 0xa3, 0xa4, 0xac, 0xaf, 0xb1, 0xb6,
-                                     0xb7, 0xba, 0xbc, 0xbe, 0xbf, 0xc1, 0xc7, 0xd6, 0xef, 0xfe};
+                                     0xb7, 0xba, 0xbc, 0xbe, 0xbf, 0xc1, 0xc7, 0xd6, 0xef, 0xfe,
+                                     0xa0, 0xa5, 0xa8, 0xab, 0xad, 0xb0, 0xb3, 0xbb, 0xc0, 0xe7};
 
 static unsigned make_insn(const struct cpu *cpu, uint64_t *random, uint8_t *out)
 {
@@ -240,6 +263,79 @@ static unsigned make_insn(const struct cpu *cpu, uint64_t *random, uint8_t *out)
     return insn.length + 2u;
 }
 
+static uint8_t *put(uint8_t *at, unsigned opcode, uint32_t immediate)
+{
+    if (opcode > 0xff)
+        *at++ = (uint8_t)(opcode >> 8);
+    *at++ = (uint8_t)opcode;
+    store_le32(at, immediate);
+    return at + 4;
+}
+
+// Repeated string instructions, up and down.
+static uint8_t *make_repeat(uint64_t *random, uint8_t *at)
+{
+    static const uint8_t strings[] = {0xa4, 0xa5, 0xa6, 0xa7, 0xaa, 0xab, 0xac, 0xad, 0xae, 0xaf};
+    uint32_t r = next(random);
+    at = put(at, 0xb9, r & 64 ? r >> 8 & 7 : r >> 8 & 63); // mov ecx
+    *at++ = r & 0x30000 ? 0xfc : 0xfd;                     // cld, std
+    *at++ = r & 0x40000 ? 0xf3 : 0xf2;
+    if (r & 0x80000)
+        *at++ = strings[r >> 20 & 1 ? 0 : 4]; // long runs of bytes
+    else
+        *at++ = strings[r >> 22 & 15 & 7];
+    *at++ = 0xfc;
+    *at++ = 0x85; // test eax, eax
+    *at++ = 0xc0;
+    return at;
+}
+
+// Calls, returns and jumps through memory, divisions by memory, elements with DF set.
+static uint8_t *make_special(uint64_t *random, uint8_t *at, uint32_t linear)
+{
+    uint32_t r = next(random), slot = DATA + 0x11000 + (r >> 8 & 0xff);
+    switch (r & 7) {
+    case 0: // call the next instruction, pop
+        at = put(at, 0xe8, 0);
+        *at++ = 0x58;
+        return at;
+    case 1: // push the address behind, ret
+        at = put(at, 0x68, linear + 6);
+        *at++ = 0xc3;
+        return at;
+    case 2: // mov [slot], the address behind; call [slot] or jmp [slot]
+    case 3:
+        at = put(at, 0xc705, slot);
+        store_le32(at, linear + 16);
+        return put(at + 4, r & 1 ? 0xff25 : 0xff15, slot);
+    case 4: // xor edx, edx; div or idiv dword [slot]
+        *at++ = 0x31;
+        *at++ = 0xd2;
+        at = put(at, r & 0x10000 ? 0xf735 : 0xf73d, slot);
+        *at++ = 0x85;
+        *at++ = 0xc0;
+        return at;
+    case 5: // pushf, popf
+        *at++ = 0x9c;
+        *at++ = 0x9d;
+        return at;
+    case 6: // push and pop of memory
+        at = put(at, 0xff35, slot);
+        return put(at, 0x8f05, slot + 4);
+    default: // segment registers
+        *at++ = (uint8_t[]){0x06, 0x0e, 0x16, 0x1e}[r >> 8 & 3];
+        *at++ = 0x5a;
+        return at;
+    }
+}
+
+static uint32_t random_pointer(uint64_t *random)
+{
+    uint32_t r = next(random);
+    return r % 4 == 0 ? DATA + (r >> 8 & 7) * PAGE_SIZE + PAGE_SIZE - (r >> 16 & 15)
+                      : DATA + (r >> 8) % 0x8000;
+}
+
 // Straight code with short jumps and calls, again and again until ECX' place in memory is 0.
 static void make_program(const struct cpu *cpu, uint64_t *random, uint8_t *code)
 {
@@ -250,7 +346,7 @@ static void make_program(const struct cpu *cpu, uint64_t *random, uint8_t *code)
         if (r % 5 == 0) {
             static const uint8_t pointers[] = {0xbb, 0xbe, 0xbf, 0xbd, 0xbc};
             *at++ = pointers[r >> 8 & 3];
-            store_le32(at, DATA + next(random) % 0x8000);
+            store_le32(at, random_pointer(random));
             at += 4;
             *at++ = 0xbc;
             store_le32(at, DATA + 0x10000 + (r & 15));
@@ -258,6 +354,10 @@ static void make_program(const struct cpu *cpu, uint64_t *random, uint8_t *code)
         } else if (r % 11 == 1) {
             *at++ = (uint8_t)(0x70 | (r >> 12 & 15));
             *at++ = 0;
+        } else if (r % 11 == 2) {
+            at = make_repeat(random, at);
+        } else if (r % 11 == 3) {
+            at = make_special(random, at, CODE + (uint32_t)(at - code));
         } else {
             at += make_insn(cpu, random, at);
         }
@@ -290,6 +390,23 @@ static void prepare(struct watch *w, enum executor_accel accel)
         fail_msg("%s", err.text);
 }
 
+// Identity, but for pages of the data that are not present (1), read-only (3) or have no memory
+// behind them (5).
+static void set_paging(struct cpu *cpu, struct small_machine *m)
+{
+    uint32_t directory = 0x301000 | 3, entries[1024];
+    for (uint32_t i = 0; i < 1024; i++)
+        entries[i] = i << PAGE_SHIFT | 3;
+    entries[(DATA >> PAGE_SHIFT) + 1] = 0;
+    entries[(DATA >> PAGE_SHIFT) + 3] &= ~2u;
+    entries[(DATA >> PAGE_SHIFT) + 5] = 0x800000 | 3;
+    small_write(m, 0x300000, &directory, sizeof directory);
+    small_write(m, 0x301000, entries, sizeof entries);
+    cpu->cr0 |= CR0_PG | CR0_WP;
+    cpu->cr3 = 0x300000;
+    assert_true(mmu_set_control(&cpu->mmu, cpu->cr0, cpu->cr3, cpu->cr4, false, true));
+}
+
 static void run(struct watch *w, const uint8_t *code, uint64_t seed)
 {
     struct cpu *cpu = w->m->cpu;
@@ -306,6 +423,8 @@ static void run(struct watch *w, const uint8_t *code, uint64_t seed)
     cpu->regs[REG_ESP] = DATA + 0x10000;
     cpu->idtr.limit = 0;
     cpu->cr4 |= CR4_OSFXSR | CR4_OSXMMEXCPT;
+    if (w->wanted & WANT_FAULTS)
+        set_paging(cpu, w->m);
     cpu_update_mode(cpu);
     small_run(w->m, CODE, SMALL_NO_LIMIT);
     for (unsigned i = 0; i < 2; i++)
@@ -336,6 +455,22 @@ static void describe(const struct watch *w)
                 (unsigned long long)cpu->instructions, cpu->activity);
 }
 
+static void describe_records(const struct watch *a, const struct watch *b)
+{
+    for (size_t i = 0; i < a->kept && i < b->kept; i++) {
+        if (a->first[i] == b->first[i])
+            continue;
+        const struct watch *both[] = {a, b};
+        for (unsigned k = 0; k < 2; k++) {
+            print_error("record %zu:", i / WORDS);
+            for (unsigned n = 0; n < WORDS; n++)
+                print_error(" %llx", (unsigned long long)both[k]->first[i / WORDS * WORDS + n]);
+            print_error("\n");
+        }
+        break;
+    }
+}
+
 static void run_programs(unsigned wanted, unsigned count, uint64_t seed)
 {
     unsigned whole = 0;
@@ -354,10 +489,11 @@ static void run_programs(unsigned wanted, unsigned count, uint64_t seed)
         make_program(w[0]->m->cpu, &random, code);
         for (unsigned i = 0; i < 2; i++)
             run(w[i], code, random);
-        if (!compare(w[0], w[1])) {
+        if (w[0]->lost != w[1]->lost || (!w[0]->lost && !compare(w[0], w[1]))) {
             print_error("program %u\n", n);
             describe(w[0]);
             describe(w[1]);
+            describe_records(w[0], w[1]);
             fail();
         }
         whole += w[1]->m->cpu->activity == CPU_HALTED;
@@ -369,7 +505,7 @@ static void run_programs(unsigned wanted, unsigned count, uint64_t seed)
     }
     print_message("%u of %u programs ran to their end, %llu records\n", whole, count,
                   (unsigned long long)records);
-    assert_true(whole > count / 20);
+    assert_true(whole > count / 20 || (wanted & WANT_FAULTS));
 }
 
 static void test_counts(void **state)
@@ -404,12 +540,30 @@ static void test_everything(void **state)
                  200, 6);
 }
 
+static void test_memory_trace(void **state)
+{
+    run_programs(WANT_PLAIN, 300, 7);
+}
+
+static void test_values(void **state)
+{
+    run_programs(WANT_RECORD | WANT_MEMORY | WANT_VALUE | WANT_AFTER, 200, 8);
+}
+
+static void test_faults(void **state)
+{
+    run_programs(WANT_PLAIN | WANT_FAULTS, 300, 9);
+    run_programs(WANT_RECORD | WANT_COUNT | WANT_MEMORY | WANT_VALUE | WANT_FAULTS, 200, 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_counts),   cmocka_unit_test(test_counts_after),
         cmocka_unit_test(test_accesses), cmocka_unit_test(test_predicates),
         cmocka_unit_test(test_calls),    cmocka_unit_test(test_everything),
+        cmocka_unit_test(test_memory_trace), cmocka_unit_test(test_values),
+        cmocka_unit_test(test_faults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
