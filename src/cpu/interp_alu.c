@@ -110,6 +110,11 @@ ALWAYS_INLINE void xadd_E_G(struct cpu *cpu, const struct insn *insn, unsigned o
     struct target target;
     uint32_t a = target_open(cpu, insn, size, memory, &target);
     uint32_t sum = alu_add(cpu, a, reg_get(cpu, insn->reg, size), 0, size);
+    if (memory) { // registers change after the last access
+        target_store(cpu, &target, sum, size);
+        reg_set(cpu, insn->reg, a, size);
+        return;
+    }
     reg_set(cpu, insn->reg, a, size);
     target_close(cpu, insn, &target, sum, size, memory);
 }
