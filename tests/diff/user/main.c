@@ -18,6 +18,7 @@ static const char *const executor_names[EXECUTORS] = {"interp", "jit"};
 struct options {
     uint64_t cases, seed;
     unsigned inputs; // of an encoding
+    unsigned every;  // n: each nth form only
     unsigned reports;
     const char *rows, *forms, *host, *explained, *record, *check;
     bool coverage, signatures;
@@ -183,7 +184,7 @@ static void add_encoding(struct rig *rig, unsigned row, unsigned form, uint64_t 
 
 static bool wanted(struct rig *rig, unsigned row, unsigned form)
 {
-    return form_exists(row, form) &&
+    return form_exists(row, form) && (row + form) % rig->options.every == 0 &&
            (!rig->options.forms || regexec(&rig->forms, form_name(form), 0, NULL, 0) == 0);
 }
 
@@ -268,7 +269,8 @@ static bool check_coverage(const struct rig *rig)
 
 static bool report(struct rig *rig)
 {
-    bool whole = !rig->options.rows && !rig->options.forms && !rig->options.check;
+    bool whole =
+        !rig->options.rows && !rig->options.forms && !rig->options.check && rig->options.every == 1;
     bool ok = rig->unexplained == 0;
     explained_print(rig->explained);
     if (whole || rig->options.coverage)
@@ -291,19 +293,19 @@ static bool report(struct rig *rig)
 // ---- start ----
 
 static const char usage[] =
-    "user_diff [--cases N] [--seed N] [--inputs N] [--rows REGEX] [--forms REGEX] [--coverage]\n"
-    "          [--reports N] [--signatures] [--host FILE] [--explained FILE]\n"
+    "user_diff [--cases N] [--seed N] [--inputs N] [--rows REGEX] [--forms REGEX] [--every N]\n"
+    "          [--coverage] [--reports N] [--signatures] [--host FILE] [--explained FILE]\n"
     "          [--record FILE | --check FILE]\n";
 
 static struct options parse(int argc, char **argv)
 {
-    struct options o = {.cases = 1, .inputs = 32, .reports = 20, .host = "user_host"};
+    struct options o = {.cases = 1, .inputs = 32, .every = 1, .reports = 20, .host = "user_host"};
     static const struct option longs[] = {
-        {"cases", 1, NULL, 'n'},   {"seed", 1, NULL, 's'},  {"inputs", 1, NULL, 'i'},
-        {"rows", 1, NULL, 'r'},    {"forms", 1, NULL, 'f'}, {"coverage", 0, NULL, 'c'},
-        {"reports", 1, NULL, 'p'}, {"host", 1, NULL, 'h'},  {"explained", 1, NULL, 'x'},
-        {"record", 1, NULL, 'w'},  {"check", 1, NULL, 'k'}, {"signatures", 0, NULL, 'g'},
-        {NULL, 0, NULL, 0},
+        {"cases", 1, NULL, 'n'},      {"seed", 1, NULL, 's'},    {"inputs", 1, NULL, 'i'},
+        {"rows", 1, NULL, 'r'},       {"forms", 1, NULL, 'f'},   {"coverage", 0, NULL, 'c'},
+        {"every", 1, NULL, 'e'},      {"reports", 1, NULL, 'p'}, {"host", 1, NULL, 'h'},
+        {"explained", 1, NULL, 'x'},  {"record", 1, NULL, 'w'},  {"check", 1, NULL, 'k'},
+        {"signatures", 0, NULL, 'g'}, {NULL, 0, NULL, 0},
     };
     int c;
     while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
@@ -316,6 +318,9 @@ static struct options parse(int argc, char **argv)
             break;
         case 'i':
             o.inputs = (unsigned)strtoul(optarg, NULL, 0);
+            break;
+        case 'e':
+            o.every = (unsigned)strtoul(optarg, NULL, 0);
             break;
         case 'p':
             o.reports = (unsigned)strtoul(optarg, NULL, 0);
@@ -349,7 +354,8 @@ static struct options parse(int argc, char **argv)
             exit(2);
         }
     }
-    if (optind != argc || o.inputs == 0 || o.inputs > USER_CASES || (o.record && o.check)) {
+    if (optind != argc || o.inputs == 0 || o.inputs > USER_CASES || o.every == 0 ||
+        (o.record && o.check)) {
         fputs(usage, stderr);
         exit(2);
     }
