@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdarg.h>
 
+#include "base/file.h"
+
 struct log_name {
     const char *name;
     uint32_t bit;
@@ -90,7 +92,7 @@ void log_list_categories(FILE *out)
 
 bool log_set_file(struct log *log, const char *path, struct error *err)
 {
-    FILE *file = fopen(path, "we");
+    FILE *file = file_open_write(path);
     if (!file)
         return error_set(err, "cannot write the log file '%s': %s", path, strerror(errno));
     setvbuf(file, NULL, _IOLBF, BUFSIZ);

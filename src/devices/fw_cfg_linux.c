@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "base/file.h"
+
 #define SETUP_ADDRESS   0x10000u
 #define CMDLINE_ADDRESS 0x20000u
 #define KERNEL_ADDRESS  0x100000u
@@ -60,7 +62,7 @@ static const uint8_t linux_rom[] = {
 uint8_t *kernel_read_file(const char *what, const char *path, uint32_t limit, uint32_t *size,
                           struct error *err)
 {
-    FILE *file = fopen(path, "rb");
+    FILE *file = file_open_read(path);
     struct stat st;
 
     if (!file) {

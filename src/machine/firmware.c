@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
+
 #define BIOS_GRANULE (64u * 1024)
 #define BIOS_MAX     (1024u * 1024)
 #define VGA_BIOS_MAX (64u * 1024)
@@ -44,7 +46,7 @@ static bool try_path(const char *dir, const char *name, uint32_t max, struct fir
                      bool *found, struct error *err)
 {
     char *path = dir ? xasprintf("%s/%s", dir, name) : xstrdup(name);
-    FILE *file = fopen(path, "rb");
+    FILE *file = file_open_read(path);
     *found = file != NULL || errno != ENOENT;
     bool ok = false;
     if (file) {

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/disassemble.h"
+#include "base/file.h"
 #include "monitor/command.h"
 
 #define INSN_MAX   15u
@@ -266,7 +267,7 @@ static bool save_chunk(const struct dump *d, uint64_t at, uint8_t *buffer, size_
 
 static bool save(const struct dump *d, uint64_t left, const char *path, struct error *err)
 {
-    FILE *file = fopen(path, "wbe");
+    FILE *file = file_open_write(path);
     if (!file)
         return error_set(err, "%s: %s", path, strerror(errno));
     uint8_t *buffer = xcalloc(1, SAVE_CHUNK);

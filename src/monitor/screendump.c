@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "devices/vga.h"
 #include "monitor/command.h"
 
@@ -54,7 +55,7 @@ bool command_screendump(struct monitor *mon, const struct arguments *args, struc
     bool png;
     if (!choose_format(args, &png, err))
         return false;
-    FILE *file = fopen(path, "wbe");
+    FILE *file = file_open_write(path);
     if (!file)
         return error_set(err, "%s: %s", path, strerror(errno));
     struct vga_image image = {0};

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "plugin/api_internal.h"
 
 struct PluginChannel {
@@ -54,7 +55,7 @@ EMU_API PluginChannel *plugin_channel_open(const char *target)
     if (!caller)
         return NULL;
     if (target && strcmp(target, "-") != 0) {
-        file = fopen(target, "we");
+        file = file_open_write(target);
         if (!file) {
             struct error err;
             error_set(&err, "output file '%s': %s", target, strerror(errno));

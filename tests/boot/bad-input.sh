@@ -33,6 +33,13 @@ elif command -v setpriv >/dev/null; then
     emu=$real
     chmod 600 secret.img
 fi
+# A FIFO without anybody at its other end is a mistake, not something to wait for.
+mkfifo fifo
+refuses fifo -hda fifo
+refuses fifo -kernel fifo
+refuses fifo -bios fifo
+refuses fifo -plugin ./fifo
+refuses fifo -D fifo
 refuses -nonsense -nonsense
 refuses --also-nonsense --also-nonsense
 refuses -hda -hda

@@ -44,7 +44,7 @@ options() {
     devices) longest=2048 ;;
     images | plugin) longest=16384 ;;
     esac
-    printf '%s\n' -max_len=$longest -timeout=100 -rss_limit_mb=1500 -print_funcs=0 -verbosity=1 -reload=0
+    printf '%s\n' -max_len=$longest -timeout=100 -report_slow_units=100 -rss_limit_mb=1500 -print_funcs=0 -verbosity=1 -reload=0
     [ ! -f "$here/$1.dict" ] || printf '%s\n' "-dict=$here/$1.dict"
 }
 
