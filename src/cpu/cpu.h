@@ -232,6 +232,8 @@ struct cpu {
     uint32_t insn_eip;       // offset of the running instruction
     _Atomic uint32_t kicked; // leave guest code soon (cpu_kick); also set by anything that needs a
                              // look between blocks
+    _Atomic uintptr_t poll;  // an address that translated code reads from to be stopped: cpu_kick
+                             // makes it one that faults
     uint8_t cpl;             // 3 in virtual-8086 mode
     bool is_user;            // cpl == 3: which TLB tables data accesses use
     bool mem_hooked; // somebody wants to see each access (plugins): accessors take the slow path
@@ -296,10 +298,13 @@ const char *cpu_model_name(enum cpu_model model);
 void cpu_set_intr(struct cpu *cpu, bool level);
 void cpu_raise_nmi(struct cpu *cpu);
 
+#define CPU_POLL_FAULTS 1u // nothing is ever mapped there
+
 // Makes the executor return to the machine soon. Any thread, async-signal-safe.
 static inline void cpu_kick(struct cpu *cpu)
 {
     atomic_store_explicit(&cpu->kicked, 1, memory_order_release);
+    atomic_store_explicit(&cpu->poll, CPU_POLL_FAULTS, memory_order_release);
 }
 
 // Raises a fault at the running instruction: records it and jumps to the executor, which calls

@@ -8,11 +8,12 @@
 #include "jit/assembler_x64.h"
 
 // From this offset of the hot part on, accesses through the window belong to one instruction, whose
-// slow path has the other offset.
+// slow path has the other offset. Or a poll begins there, and the other offset leaves.
 struct code_site {
     uint32_t hot;
-    uint32_t slow : 31;
+    uint32_t slow : 30;
     uint32_t flags_host : 1; // the guest's flags are in the host's, not in cpu->jit.flags
+    uint32_t poll : 1;
 };
 
 struct code_cache {

@@ -206,9 +206,11 @@ static void emit_slow_paths(struct translator *t)
     }
     for (unsigned i = 0; i < t->window_count; i++) {
         const struct window_site *w = &t->windows[i];
+        const uint8_t *to = w->leave ? w->leave : starts[w->slow];
         struct code_site site = {.hot = (uint32_t)(w->at - t->cache->rw),
-                                 .slow = (uint32_t)(starts[w->slow] - t->cache->rw) & 0x7fffffffu,
-                                 .flags_host = w->flags_host};
+                                 .slow = (uint32_t)(to - t->cache->rw) & 0x3fffffffu,
+                                 .flags_host = w->flags_host,
+                                 .poll = w->leave != NULL};
         code_cache_add_site(t->cache, site);
     }
     for (unsigned i = 0; i < t->fpu_check_count; i++) {

@@ -95,10 +95,11 @@ struct unaligned_path {
     uint16_t slow; // index of the slow path
 };
 
-// An access through the window, or several of one instruction.
+// An access through the window, or several of one instruction; or a poll.
 struct window_site {
     uint8_t *at;
-    uint16_t slow; // index of the slow path
+    const uint8_t *leave; // where a poll that faults goes on; NULL: no poll
+    uint16_t slow;        // index of the slow path
     bool flags_host;
 };
 
@@ -135,6 +136,7 @@ struct translator {
     bool single;      // lockstep: a block leaves at its end, with all flags
     unsigned stop_at; // ... or before this instruction
     bool observed;    // a helper may look at the guest's flags: they are exact between blocks
+    bool faulting;    // faults of translated code are answered: polls may fault
     bool counting;    // -icount: blocks end exactly at cpu->jit.target
     uint32_t mode;
 

@@ -34,6 +34,21 @@ static uint8_t *emit_exit_stub(struct translator *t, unsigned number, unsigned l
     return start;
 }
 
+// Leaves when cpu->kicked is set. Without answered faults this changes the flags.
+static void emit_poll(struct translator *t, const uint8_t *leave)
+{
+    struct x64 *a = &t->hot;
+    if (t->faulting) {
+        t->windows[t->window_count++] = (struct window_site){.at = a->at, .leave = leave};
+        x64_rm(a, 0x8b | X64_W, SCRATCH_A, cpu_field(offsetof(struct cpu, poll)));
+        x64_rm(a, 0x8b, SCRATCH_A, x64_at(SCRATCH_A, 0));
+        return;
+    }
+    x64_rm(a, 0x83, 7, cpu_field(offsetof(struct cpu, kicked)));
+    x64_imm(a, 0, 1);
+    x64_jcc(a, X64_NE, leave);
+}
+
 // A backward jump polls; a jump to another page is guarded by the execute table's entry.
 void emit_exit(struct translator *t, unsigned number, uint32_t linear)
 {
@@ -42,16 +57,13 @@ void emit_exit(struct translator *t, unsigned number, uint32_t linear)
     bool guard = !same_page(t, linear) && !t->single;
     bool poll = is_backward(t, linear) && !t->single;
     unsigned live = flags_live_at(t, linear);
-    if (guard || poll || t->counting)
+    if (guard || (poll && !t->faulting) || t->counting)
         flags_release(t, live);
     bool saved = !t->flags_host || t->counting;
     *exit = (struct block_exit){.from = t->block, .target = linear, .saved = saved};
     exit->stub = emit_exit_stub(t, number, live);
-    if (poll) {
-        x64_rm(a, 0x83, 7, cpu_field(offsetof(struct cpu, kicked)));
-        x64_imm(a, 0, 1);
-        x64_jcc(a, X64_NE, exit->stub);
-    }
+    if (poll)
+        emit_poll(t, exit->stub);
     if (guard) {
         int32_t entry =
             (int32_t)(MMU_EXECUTE * TLB_TABLE_BYTES + (linear >> PAGE_SHIFT) * sizeof(uintptr_t));
@@ -73,9 +85,7 @@ static void emit_indirect(struct translator *t)
         x64_jmp(a, miss);
         return;
     }
-    x64_rm(a, 0x83, 7, cpu_field(offsetof(struct cpu, kicked)));
-    x64_imm(a, 0, 1);
-    x64_jcc(a, X64_NE, miss);
+    emit_poll(t, miss);
     x64_rr(a, 0x89, SCRATCH_ADDRESS, SCRATCH_A);
     x64_alu_imm(a, 4, 0, SCRATCH_A, JUMP_CACHE_SIZE - 1);
     x64_rr(a, 0xc1, 4, SCRATCH_A);
@@ -104,13 +114,20 @@ static bool translate_jcc(struct translator *t, const struct insn *insn, unsigne
     uint32_t next = insn_linear(t, insn) + insn->length;
     uint32_t target = next + insn->imm;
     flags_acquire(t, t->flags_before);
-    bool simple = same_page(t, target) && !is_backward(t, target) && !t->counting;
+    bool polls = is_backward(t, target) && !t->single;
+    bool simple = same_page(t, target) && (!polls || t->faulting) && !t->counting;
     if (simple) {
         struct block_exit *exit = &t->block->code.exits[1];
         *exit = (struct block_exit){.from = t->block, .target = target};
         exit->stub = emit_exit_stub(t, 1, flags_live_at(t, target));
         exit->saved = false;
+        if (polls)
+            emit_poll(t, t->cold.at);
         exit->site = x64_jcc(a, (enum x64_condition)condition, exit->stub);
+        if (polls) { // the poll's way out: the jump again, not linked
+            x64_jcc(&t->cold, (enum x64_condition)condition, exit->stub);
+            x64_jmp(&t->cold, a->at);
+        }
         emit_exit(t, 0, next);
         return true;
     }

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: MIT
+// What makes translated code fast by letting it fault.
+//
 // An access through the window is one host instruction: GS holds the window's base, a 67h prefix
 // cuts the address to 32 bits. When it faults, the signal handler lets the page in and repeats it,
 // or sends the code to the instruction's slow path, which the code cache's list of sites names.
+//
+// A poll reads from where cpu->poll points to, which takes no flags and no branch; a kick makes
+// that an address that faults, and the handler sends the code to its way out.
 #define _GNU_SOURCE
 #include "jit/window.h"
 
@@ -23,6 +28,8 @@
 #define NEEDED_MOST  2000000000u
 // The window has paid when the run was this many times longer than what it cost.
 #define WORTH 4u
+
+#define POLL_BYTES 16u // two loads
 
 #define HOST_CF_TO_SF 0xffu // the LAHF byte of EFLAGS
 #define HOST_OF       0x800u
@@ -65,20 +72,39 @@ static const struct code_site *find_site(const struct code_cache *code, size_t o
     return low ? &code->sites[low - 1] : NULL;
 }
 
-// False: the fault is not of an access through the window.
+// A poll that has not been taken back when the kick was is repeated.
+static bool answer_poll(struct executor *ex, const struct code_site *site, size_t offset,
+                        greg_t *regs)
+{
+    struct cpu *cpu = ex->cpu;
+    if (offset - site->hot > POLL_BYTES)
+        return false;
+    atomic_store(&cpu->poll, (uintptr_t)&cpu->kicked);
+    bool kicked = atomic_load(&cpu->kicked);
+    if (kicked)
+        atomic_store(&cpu->poll, CPU_POLL_FAULTS);
+    regs[REG_RIP] = (greg_t)(uintptr_t)(ex->code.rx + (kicked ? site->slow : site->hot));
+    return true;
+}
+
+// False: the fault is not of an access through the window, and not a poll.
 static bool answer(struct executor *ex, const siginfo_t *info, ucontext_t *context)
 {
     greg_t *regs = context->uc_mcontext.gregs;
     struct mmu *mmu = &ex->cpu->mmu;
     size_t offset = (size_t)((uintptr_t)regs[REG_RIP] - (uintptr_t)ex->code.rx);
     const struct code_site *site;
-    if (!mmu->window || offset >= ex->code.hot || !(site = find_site(&ex->code, offset)))
+    if (offset >= ex->code.hot || !(site = find_site(&ex->code, offset)))
+        return false;
+    if (site->poll)
+        return answer_poll(ex, site, offset, regs);
+    if (!mmu->window)
         return false;
     // Not canonical or not aligned: the address is not told.
     uint64_t linear = (uintptr_t)info->si_addr - (uintptr_t)mmu_window_base(mmu);
     bool inside = info->si_code != SI_KERNEL && linear < WINDOW_BYTES;
-    bool again = ex->window.last_pc == (uint64_t)regs[REG_RIP] &&
-                 ex->window.last_linear == (uint32_t)linear;
+    bool again =
+        ex->window.last_pc == (uint64_t)regs[REG_RIP] && ex->window.last_linear == (uint32_t)linear;
     if (inside && mmu->window_open && !again &&
         mmu_window_fill(mmu, (uint32_t)linear, regs[REG_ERR] & PF_WRITE)) {
         ex->window.last_pc = (uint64_t)regs[REG_RIP];
@@ -130,9 +156,11 @@ bool window_start(struct executor *ex, enum window_use use)
         ex->window.use = use != WINDOW_OFF ? use : WINDOW_AUTO;
         return true;
     }
-    if (use == WINDOW_OFF || !mmu_window_create(&ex->cpu->mmu))
+    if (use == WINDOW_OFF)
         return false;
+    mmu_window_create(&ex->cpu->mmu); // without it polls are faster all the same
     ex->window = (struct window_policy){.use = use, .needed = NEEDED_LEAST};
+    ex->translator.faulting = true;
     handler_install();
     return true;
 }
@@ -142,6 +170,8 @@ void window_stop(struct executor *ex)
     if (ex->window.use == WINDOW_OFF)
         return;
     ex->window.use = WINDOW_OFF;
+    ex->translator.faulting = false;
+    executor_drop_code(ex); // it may poll by faulting
     mmu_window_destroy(&ex->cpu->mmu);
     handler_remove();
 }
@@ -149,14 +179,17 @@ void window_stop(struct executor *ex)
 void window_enter(struct executor *ex)
 {
     uint8_t *base = mmu_window_base(&ex->cpu->mmu);
-    if (ex->window.use == WINDOW_OFF || !base)
+    struct cpu *cpu = ex->cpu;
+    if (ex->window.use == WINDOW_OFF)
         return;
-    if (syscall(SYS_arch_prctl, ARCH_SET_GS, base) != 0) {
-        ex->window.use = WINDOW_AUTO;
-        window_stop(ex);
-        return;
-    }
     running = ex;
+    atomic_store(&cpu->poll, (uintptr_t)&cpu->kicked);
+    if (atomic_load(&cpu->kicked))
+        atomic_store(&cpu->poll, CPU_POLL_FAULTS);
+    if (!base)
+        return;
+    if (syscall(SYS_arch_prctl, ARCH_SET_GS, base) != 0)
+        mmu_window_destroy(&cpu->mmu);
 }
 
 void window_leave(struct executor *ex)
