@@ -249,6 +249,7 @@ static bool option_help(struct options *o, const char *value, struct error *err)
 static const struct option_row rows[] = {
     {"m", NULL, "SIZE", option_memory, "memory in MiB, or with a suffix: 512M, 2G (default 128M)"},
     {"cpu", NULL, "MODEL", option_cpu, "486, pentium, pentium3 or pentium4 (default)"},
+    {"smp", NULL, "1", option_smp, "the number of CPUs"},
     {"accel", NULL, "NAME", option_accel,
      "how guest code runs: jit (default), interp or lockstep; tb-size=MiB, window=on|off"},
     {"machine", "M", "pc", option_machine, "the board"},
@@ -274,6 +275,7 @@ static const struct option_row rows[] = {
     {"debugcon", NULL, "DEV", option_debugcon,
      "debug console on DEV: port 0xe9, or that of -device isa-debugcon"},
     {"display", NULL, "none", option_display, "no window"},
+    {"vnc", NULL, "none", option_none, "no window elsewhere"},
     {"nographic", NULL, NULL, option_nographic, "serial port and monitor on this terminal"},
     {"vga", NULL, "std", option_vga, "the graphics card"},
     {"device", NULL, "NAME,...", option_device,

@@ -41,6 +41,7 @@ bool option_boot(struct options *o, const char *value, struct error *err);
 bool option_memory(struct options *o, const char *value, struct error *err);
 bool option_machine(struct options *o, const char *value, struct error *err);
 bool option_accel(struct options *o, const char *value, struct error *err);
+bool option_smp(struct options *o, const char *value, struct error *err);
 bool option_cpu(struct options *o, const char *value, struct error *err);
 bool option_rtc(struct options *o, const char *value, struct error *err);
 bool option_icount(struct options *o, const char *value, struct error *err);

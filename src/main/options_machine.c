@@ -131,8 +131,21 @@ bool option_cpu(struct options *o, const char *value, struct error *err)
         o->action = OPTIONS_SHOWN;
         return true;
     }
-    if (!cpu_model_parse(value, &o->config.cpu_model))
+    // As QEMU: the model with everything there is.
+    if (strcmp(value, "max") == 0)
+        o->config.cpu_model = CPU_MODEL_PENTIUM4;
+    else if (!cpu_model_parse(value, &o->config.cpu_model))
         return error_set(err, "unknown CPU model; -cpu help lists them");
+    return true;
+}
+
+bool option_smp(struct options *o, const char *value, struct error *err)
+{
+    struct key_value kv;
+    const char *rest = value;
+    while (key_value_next(&rest, "cpus", &kv))
+        if (strcmp(kv.value, "1") != 0)
+            return error_set(err, "the machine has one CPU; say 1 or leave it out");
     return true;
 }
 

@@ -11,7 +11,7 @@ nasm -f bin -o "$work/post.rom" "$here/suites/post.asm" || fail "nasm"
 # The command line of kvm-unit-tests.
 "$emu" -device '?' 2>&1 | grep -qF 'name "pc-testdev"' || fail "-device ? does not name pc-testdev"
 emu_start testdev --no-reboot -nodefaults -device pc-testdev -device isa-debug-exit,iobase=0xf4,iosize=0x4 \
-    -serial "file:$work/testdev.serial" -kernel testdev.elf
+    -vnc none -serial "file:$work/testdev.serial" -smp 1 -cpu max -kernel testdev.elf
 wait_exit 1 30 # (0 << 1) | 1
 has_text serial "TESTDEV PASS"
 

@@ -217,7 +217,12 @@ static void machine_and_devices(void **state)
     refuses("-accel bogus", "-accel bogus: unknown");
     refuses("-accel kvm", "interp");
     assert_int_equal(takes("-cpu pentium3")->cpu_model, CPU_MODEL_PENTIUM3);
+    assert_int_equal(takes("-cpu max")->cpu_model, CPU_MODEL_PENTIUM4);
     refuses("-cpu bogus", "-cpu bogus: unknown CPU model");
+    takes("-smp 1 -vnc none");
+    takes("-smp cpus=1,cores=1");
+    refuses("-smp 2", "-smp 2: the machine has one CPU");
+    refuses("-vnc :1", "-vnc :1: ");
     const struct machine_config *c = takes("-device isa-debug-exit,iobase=0xf4,iosize=0x04");
     assert_true(c->debug_exit);
     assert_int_equal(c->debug_exit_base, 0xf4);
