@@ -75,7 +75,7 @@ static void fail_with(const char *what)
     exit(3);
 }
 
-struct machine *machine_create(bool counting, size_t cache)
+struct machine *machine_create(bool counting, size_t cache, bool tight)
 {
     static const struct port_ops port_ops = {port_read, port_write, .max_size = 4};
     static const struct mmio_ops mmio_ops = {mmio_read, mmio_write, .max_size = 4};
@@ -100,6 +100,8 @@ struct machine *machine_create(bool counting, size_t cache)
         clock_set_icount(m->clock, &m->cpu->instructions, 0);
     m->ex = executor_create(m->cpu, &m->log, &err);
     if (!m->ex || (cache && !executor_set_accel(m->ex, EXECUTOR_JIT, cache, &err)))
+        fail_with(err.text);
+    if (tight && !executor_set_accel(m->ex, cache ? EXECUTOR_JIT : EXECUTOR_INTERP, 1, &err))
         fail_with(err.text);
     return m;
 }

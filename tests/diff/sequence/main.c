@@ -63,8 +63,8 @@ static void *kick(void *self)
     struct rig *rig = self;
     for (;;) {
         nanosleep(&(struct timespec){.tv_nsec = KICK_NANOSECONDS}, NULL);
-        for (unsigned i = 0; i < 6; i++)
-            cpu_kick(machine_cpu(rig->machines[i / 3][i % 3]));
+        for (unsigned i = 0; i < 2 * MACHINES; i++)
+            cpu_kick(machine_cpu(rig->machines[i / MACHINES][i % MACHINES]));
     }
     return NULL;
 }

@@ -10,16 +10,17 @@
 
 void rig_create(struct rig *rig)
 {
-    static const size_t caches[] = {0, CACHE_LARGE, CACHE_SMALL};
+    static const size_t caches[MACHINES] = {0, CACHE_LARGE, CACHE_SMALL, CACHE_SMALL, 0};
     for (unsigned counting = 0; counting < 2; counting++)
-        for (unsigned i = 0; i < 3; i++)
-            rig->machines[counting][i] = machine_create(counting, caches[i]);
+        for (unsigned i = 0; i < MACHINES; i++)
+            rig->machines[counting][i] =
+                machine_create(counting, caches[i], i >= MACHINE_TIGHT_JIT);
 }
 
 void rig_destroy(struct rig *rig)
 {
     for (unsigned counting = 0; counting < 2; counting++)
-        for (unsigned i = 0; i < 3; i++)
+        for (unsigned i = 0; i < MACHINES; i++)
             machine_destroy(rig->machines[counting][i]);
 }
 
@@ -50,12 +51,18 @@ static enum verdict judge(struct rig *rig, struct machine *a, struct machine *b,
 
 static struct machine *translating(struct rig *rig, const struct program *p)
 {
-    return rig->machines[p->counting][p->small_cache ? 2 : 1];
+    return rig->machines[p->counting][MACHINE_JIT + p->small_cache % 3];
+}
+
+static struct machine *interpreting(struct rig *rig, const struct program *p)
+{
+    unsigned which = p->small_cache > 2 ? MACHINE_TIGHT_INTERP : MACHINE_INTERP;
+    return rig->machines[p->counting][which];
 }
 
 static const char *run_both(struct rig *rig, const struct program *p)
 {
-    struct machine *a = rig->machines[p->counting][0], *b = translating(rig, p);
+    struct machine *a = interpreting(rig, p), *b = translating(rig, p);
     const char *what = NULL;
     machine_load(a, p, &rig->image);
     machine_load(b, p, &rig->image);
@@ -75,7 +82,7 @@ enum verdict rig_try(struct rig *rig, struct program *p, const char **what)
         rig->endless++;
         p->counting = true;
     }
-    struct machine *a = rig->machines[p->counting][0], *b = translating(rig, p);
+    struct machine *a = interpreting(rig, p), *b = translating(rig, p);
     uint64_t translated = machine_translated(b);
     *what = run_both(rig, p);
     if (*what && rig->explain) {
@@ -109,12 +116,15 @@ static void print_item(const struct image *image, const struct program *p, unsig
 static void print_start(const struct program *p, FILE *out)
 {
     static const char *const names[] = {"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"};
+    static const char *const cache_names[] = {
+        "large",       "small", "tight", "large (interpreter: tight)", "small (interpreter: tight)",
+        "tight (both)"};
     static const char *const kinds[] = {"plain", "lazy",  "read-only", "supervisor", "code",
                                         "mmio",  "alias", "absent",    "rom"};
     fprintf(out,
             "ring %u, %s, %u round(s), translated after %u runs, %s cache%s%s%s%s%s, faults %u\n",
             p->cpl, p->counting ? "instruction mode" : "real-time mode", p->rounds, p->threshold,
-            p->small_cache ? "small" : "large", p->code_writable ? ", writable code" : "",
+            cache_names[p->small_cache % 6], p->code_writable ? ", writable code" : "",
             p->wp ? ", WP" : "", p->am ? ", AM" : "", p->pge ? ", PGE" : "",
             p->window ? ", window" : "", p->faults);
     fprintf(out, "eflags %08x memory seed %llx", p->eflags, (unsigned long long)p->memory_seed);
@@ -149,5 +159,5 @@ void rig_report(struct rig *rig, struct program *p, FILE *out)
             what ? what : "", verdict == VERDICT_OPEN ? " differ" : "");
     // Judging has run the interpreter again.
     if (run_both(rig, p))
-        machine_describe(rig->machines[p->counting][0], translating(rig, p), out);
+        machine_describe(interpreting(rig, p), translating(rig, p), out);
 }

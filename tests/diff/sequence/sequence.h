@@ -89,7 +89,8 @@ struct program {
     bool code_writable, wp, am, pge, fix_esp;
     bool window; // memory through the window, where it serves
     uint32_t cr4;
-    uint8_t threshold, rounds, small_cache;
+    uint8_t threshold, rounds;
+    uint8_t small_cache; // 0 large, 1 small, 2 tight; 3 to 5: the same, the interpreter's is tight
     uint8_t interrupts;
     uint16_t interrupt_at[MAX_INTERRUPTS]; // instruction counts; bit 15: NMI
     uint16_t faults;
@@ -121,7 +122,8 @@ void image_make(struct image *image, const struct program *p);
 void image_item(const struct image *image, const struct program *p, unsigned index, uint8_t *bytes);
 
 struct machine;
-struct machine *machine_create(bool counting, size_t cache); // cache 0: interpreter
+// cache 0: interpreter. Tight: all blocks are dropped before each new one.
+struct machine *machine_create(bool counting, size_t cache, bool tight);
 void machine_destroy(struct machine *m);
 void machine_load(struct machine *m, const struct program *p, const struct image *image);
 // Runs it once from its start. False: it did not end within LIMIT (where that can be told).
@@ -140,9 +142,18 @@ bool machine_walk(struct machine *m, const struct program *p, const struct image
 const char *machine_difference(struct machine *a, struct machine *b, const struct program *p);
 void machine_describe(struct machine *a, struct machine *b, FILE *out);
 
+enum {
+    MACHINE_INTERP,
+    MACHINE_JIT,
+    MACHINE_SMALL,
+    MACHINE_TIGHT_JIT,
+    MACHINE_TIGHT_INTERP,
+    MACHINES
+};
+
 // The machines of one process.
 struct rig {
-    struct machine *machines[2][3]; // [counting][interpreter, translator, with a small cache]
+    struct machine *machines[2][MACHINES]; // [counting]
     struct image image;
     struct coverage *coverage;
     bool explain; // prints a difference where it is seen: it may not come again
