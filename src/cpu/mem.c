@@ -70,17 +70,28 @@ static void mem_check_alignment(struct cpu *cpu, uint32_t linear, unsigned size,
 
 // The data tables that the accessors look at are exchanged for empty ones; fills and flushes go on
 // in the real ones, which the MMU reaches by itself, and where mem_locate looks.
-void mem_observe_begin(struct cpu *cpu, cpu_observer *observe)
+static void observe_from(struct cpu *cpu, enum mmu_access first, cpu_observer *observe)
 {
     struct cpu_hook_state *hook = &cpu->hook;
     for (unsigned user = 0; user < 2; user++) {
         for (unsigned access = MMU_READ; access <= MMU_WRITE; access++) {
             hook->tlb[user][access] = cpu->mmu.tlb[user][access];
-            cpu->mmu.tlb[user][access] = mmu_empty_table(&cpu->mmu);
+            if (access >= first)
+                cpu->mmu.tlb[user][access] = mmu_empty_table(&cpu->mmu);
         }
     }
     hook->observe = observe;
     hook->observe_span = NULL;
+}
+
+void mem_observe_begin(struct cpu *cpu, cpu_observer *observe)
+{
+    observe_from(cpu, MMU_READ, observe);
+}
+
+void mem_observe_stores_begin(struct cpu *cpu, cpu_observer *observe)
+{
+    observe_from(cpu, MMU_WRITE, observe);
 }
 
 void mem_observe_end(struct cpu *cpu)

@@ -108,6 +108,8 @@ ALWAYS_INLINE void mem_write_system(struct cpu *cpu, uint32_t linear, uint64_t v
 // Between the two, every data access of the running instruction takes the slow path and is shown to
 // the observer. cpu_raise ends it too.
 void mem_observe_begin(struct cpu *cpu, cpu_observer *observe);
+// The same for all stores, but only for loads that are not of plain memory or miss in the TLB.
+void mem_observe_stores_begin(struct cpu *cpu, cpu_observer *observe);
 void mem_observe_end(struct cpu *cpu);
 
 // Effective address of a decoded memory operand.

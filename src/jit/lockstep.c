@@ -3,7 +3,8 @@
 // everything is put back and the translated block runs; registers, flags, FPU, exceptions and that
 // memory must be equal. What may be done once only (ports, device registers, clocks, mode changes,
 // plugin calls, repeated strings) is interpreted alone. A store of translated code far from all
-// that the interpreter stored to is not seen.
+// that the interpreter stored to is not seen, nor is what depends on how blocks follow one another:
+// each runs alone, with all flags alive at its ends.
 #include <stdlib.h>
 
 #include "base/disassemble.h"
@@ -11,7 +12,7 @@
 #include "cpu/mem.h"
 #include "jit/executor_internal.h"
 
-#define LINE_BYTES 128u
+#define LINE_BYTES 64u
 #define LINE_COUNT 256u // 64 instructions rarely need more
 
 // Memory around a store.
@@ -26,6 +27,7 @@ struct outcome {
     struct cpu_exception raised;
     uint32_t regs[8], eip, insn_eip, eflags, cr2;
     uint64_t instructions;
+    bool shadow;
     struct fpu_state fpu;
 };
 
@@ -64,6 +66,14 @@ static void keep_line(struct lockstep *ls, uint8_t *host)
 
 static void see_byte(struct cpu *cpu, struct lockstep *ls, bool is_store, uint32_t linear)
 {
+    // What the TLB has is plain memory.
+    enum mmu_access access = is_store ? MMU_WRITE : MMU_READ;
+    uintptr_t addend = cpu->hook.tlb[cpu->is_user][access][linear >> PAGE_SHIFT];
+    if (LIKELY(addend != 0)) {
+        if (is_store)
+            keep_line(ls, (uint8_t *)((addend + linear) & ~(uintptr_t)(LINE_BYTES - 1)));
+        return;
+    }
     uint64_t physical;
     if (!mmu_probe(&cpu->mmu, linear, &physical) || physical >> 32) {
         ls->impure = true;
@@ -97,6 +107,7 @@ static void take_outcome(const struct cpu *cpu, bool faulted, bool fpu, struct o
     out->eflags = cpu_get_eflags(cpu);
     out->cr2 = cpu->cr2;
     out->instructions = cpu->instructions;
+    out->shadow = cpu->interrupt_shadow;
     if (fpu)
         out->fpu = cpu->fpu;
 }
@@ -121,6 +132,9 @@ static void restore_start(struct lockstep *ls, struct cpu *cpu)
     cpu->flags_aux = ls->flags_aux;
     cpu->cr2 = start->cr2;
     cpu->instructions = start->instructions;
+    cpu->interrupt_shadow = start->shadow;
+    if (ls->expected.eflags & FLAG_TF) // by POPF
+        cpu_update_mode(cpu);
     if (ls->fpu)
         cpu->fpu = start->fpu;
     for (unsigned i = 0; i < ls->count; i++) {
@@ -140,7 +154,7 @@ static bool interpret(struct executor *ex, struct block *block, unsigned n)
     if (sigsetjmp(local, 0) != 0) {
         faulted = true;
     } else {
-        mem_observe_begin(cpu, observe);
+        mem_observe_stores_begin(cpu, observe);
         executor_interpret(cpu, block, 0, n);
     }
     mem_observe_end(cpu);
@@ -191,6 +205,8 @@ static const char *difference(const struct lockstep *ls)
         return "flags";
     if (a->instructions != b->instructions)
         return "instruction count";
+    if (a->shadow != b->shadow)
+        return "interrupt shadow";
     if (ls->fpu && !fpu_equal(&a->fpu, &b->fpu))
         return "FPU";
     for (unsigned i = 0; i < ls->count; i++)
@@ -242,7 +258,7 @@ static bool insn_is_once(const struct insn *insn)
 }
 
 // Instructions from the start that may run twice.
-static unsigned comparable(const struct block *block, bool *fpu)
+static unsigned comparable(struct executor *ex, const struct block *block, bool *fpu)
 {
     unsigned n = 0;
     *fpu = false;
@@ -251,6 +267,10 @@ static unsigned comparable(const struct block *block, bool *fpu)
             *fpu = true;
         n++;
     }
+    ex->translator.mode = block->mode;
+    if (n < block->count && !block->insns[n].hooks &&
+        insn_is_native_stop(&ex->translator, &block->insns[n]))
+        n++; // CLI, STI, POPF
     return n;
 }
 
@@ -270,7 +290,7 @@ void lockstep_run(struct executor *ex, struct block *block)
 {
     struct cpu *cpu = ex->cpu;
     struct lockstep *ls = ex->lockstep;
-    unsigned n = comparable(block, &ls->fpu);
+    unsigned n = comparable(ex, block, &ls->fpu);
     ex->look = block->stop;
     ex->translator.stop_at = n;
     if (n == 0 || !executor_translate(ex, block)) {

@@ -132,6 +132,9 @@ bool translate_stop(struct translator *t, const struct insn *insn)
     } else {
         emit_test_byte(t, offsetof(struct cpu, intr));
         slow_branch(t, X64_NE);
+        x64_rm(a, 0xf7, 0, eflags_field());
+        x64_imm(a, FLAG_IF, 4);
+        slow_branch(t, X64_NE); // no shadow then
         x64_rm(a, 0x81, 1, eflags_field());
         x64_imm(a, FLAG_IF, 4);
         t->shadow = true;

@@ -306,6 +306,8 @@ bool machine_configure(struct machine *m, const struct machine_config *config, s
     physmem_set_map_listener(m->mem, map_changed, m);
     if (config->icount)
         clock_set_icount(m->clock, &m->cpu->instructions, config->icount_shift);
+    else if (config->accel == ACCEL_LOCKSTEP)
+        clock_set_icount(m->clock, &m->cpu->instructions, MACHINE_LOCKSTEP_SHIFT);
     if (!create_board(m, err))
         return false;
     m->executor = executor_create(m->cpu, m->log, err);

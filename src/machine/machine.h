@@ -31,12 +31,16 @@ struct drive_config {
     bool read_only;
 };
 
+// Lockstep is far too slow for the timers of real time: without -icount it counts 4 ns an
+// instruction.
+#define MACHINE_LOCKSTEP_SHIFT 2u
+
 // All strings stay the caller's and must outlive the machine.
 struct machine_config {
     const char *name;
     enum cpu_model cpu_model;
     enum machine_accel accel;
-    size_t tb_size; // bytes for translated code; 0: the default
+    size_t tb_size;        // bytes for translated code; 0: the default
     bool no_window;        // translated code reaches memory through the tables only
     bool perfmap, jitdump; // names of translated code for Linux perf
     uint32_t ram_mib;

@@ -115,6 +115,7 @@ wait_exit() {
     emu_pid=
     exec 7>&-
     [ "$code" = "$1" ] || fail "exit code $code, not $1"
+    ! grep -q '^lockstep:' "$work/$emu_name.err" || fail "lockstep: interpreter and translator differ"
 }
 monitor_quit() {
     emu_type quit

@@ -102,6 +102,9 @@ def run(machine, image, detail=0, first=0, count=0, features=0, flags_mask=0, dr
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+        complaint = open(folder + "/errors", "rb").read(4000).decode(errors="replace")
+        if "lockstep:" in complaint:
+            raise SystemExit("%s: %s" % (machine, complaint))
         text = open(out, "rb").read().decode("latin-1") if os.path.exists(out) else ""
         text = re.sub(r"<bochs:.*", "", text)
         if "EMUDIFF\n" not in text:
