@@ -56,13 +56,14 @@ static bool is_fpu_pointer(uint32_t at)
     return (at >= image + 12 && at < image + 28) || (at >= image + 0x206 && at < image + 0x218);
 }
 
-// The window and the TLB keep translations for different times, and accessed and dirty bits are set
-// when the tables are read.
-static bool is_seen_bit(const struct program *p, uint32_t at, uint8_t difference)
+// The window may read an entry of the page tables, and set its accessed bit, before the guest uses
+// it; the dirty bit is set by stores only.
+static bool is_early_accessed(const struct program *p, uint32_t at, uint8_t interpreted,
+                              uint8_t translated)
 {
     uint32_t frame = at / PAGE_SIZE;
     return p->window && frame >= FRAME_DIR_A && frame <= FRAME_TABLE_K && at % 4 == 0 &&
-           (difference & ~0x60u) == 0;
+           translated == (interpreted | 0x20);
 }
 
 // What is excused is made equal, so that it does not count again after the next round.
@@ -77,7 +78,7 @@ static bool same_memory(struct machine *a, struct machine *b, const struct progr
         if (x[i] == y[i])
             continue;
         bool kernel_stack = p->cpl == 3 && i / PAGE_SIZE == FRAME_STACK0;
-        if (!is_fpu_pointer(i) && !is_seen_bit(p, i, x[i] ^ y[i]) &&
+        if (!is_fpu_pointer(i) && !is_early_accessed(p, i, x[i], y[i]) &&
             (!(ended || kernel_stack) || !is_flags_image(x, y, i)))
             return false;
         y[i] = x[i];
