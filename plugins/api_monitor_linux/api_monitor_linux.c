@@ -18,6 +18,14 @@ static const char *const dependencies[] = {"contexts", "files", "syscall", "proc
 static const char *const os_list[] = {"Linux", NULL};
 EMU_PLUGIN_EXPORT const struct pi_info init_info = {signals_list, dependencies, os_list};
 
+EMU_PLUGIN_EXPORT extern const struct plugin_option plugin_options[];
+const struct plugin_option plugin_options[] = {
+    {"log", "FILE", "log calls there from the start; - is the monitor"},
+    {"format", "text|json", "of the log"},
+    {"name", "PROGRAM", "log only what processes of this name call"},
+    {"main", "0|1", "1: log only calls that programs make themselves, not their libraries"},
+    {NULL, NULL, NULL}};
+
 enum { TASK_BUCKETS = 256, SITE_BUCKETS = 4096, MAX_FRAMES = 512, TEXT_SIZE = 256, STRING_SIZE = 48 };
 
 static const struct payload_field api_fields[] = {
@@ -65,7 +73,7 @@ static struct {
     struct site *sites[SITE_BUCKETS];
     PluginChannel *log;
     char program[16];
-    bool main_only;
+    bool main_only, json;
     // the process that was asked for last, while nothing starts, executes or ends
     struct process *cached;
     uint32_t cached_context;
@@ -221,6 +229,19 @@ static bool is_logged(const struct process *p, const struct process_info *info,
     return !api.main_only || (m && m->main);
 }
 
+static void log_text(const struct process_info *info, const struct frame *f, const char *text,
+                     bool returned, uint32_t result)
+{
+    const char *file = f->function->image->file, *name = f->function->name;
+    if (returned)
+        plugin_channel_printf(api.log, *text ? "%u %s %s!%s(%s) returned %#x\n"
+                                             : "%u %s %s!%s%s returned %#x\n",
+                              info->tid, info->name, file, name, text, result);
+    else
+        plugin_channel_printf(api.log, "%u %s %s!%s(%s) from %08x\n", info->tid, info->name, file,
+                              name, text, f->return_address);
+}
+
 static void report(CPUArchState *cpu, const struct process_info *info, struct frame *f,
                    uint32_t address, bool returned, uint32_t result)
 {
@@ -233,19 +254,15 @@ static void report(CPUArchState *cpu, const struct process_info *info, struct fr
         return;
     if (!returned || f->unread)
         f->unread = !describe_args(cpu, f->function, f->args, text) && !returned;
-    if (f->logged && returned)
-        plugin_channel_printf(api.log, *text ? "%u %s %s!%s(%s) returned %#x\n"
-                                             : "%u %s %s!%s%s returned %#x\n",
-                              info->tid, info->name, f->function->image->file, f->function->name,
-                              text, result);
-    else if (f->logged)
-        plugin_channel_printf(api.log, "%u %s %s!%s(%s) from %08x\n", info->tid, info->name,
-                              f->function->image->file, f->function->name, text, f->return_address);
-    if (!heard)
+    if (f->logged && !api.json)
+        log_text(info, f, text, returned, result);
+    if (!heard && !(f->logged && api.json))
         return;
     struct api_payload p = {info->tid, info->pid, info->name, f->function->image->file,
                             f->function->name, address, f->return_address, f->args[0], f->args[1],
                             f->args[2], f->args[3], text, returned, result};
+    if (f->logged && api.json)
+        plugin_channel_json(api.log, returned ? "API_RETURN" : "API_CALL", &api_type, &p);
     plugin_emit(all, &p, cpu);
     plugin_emit(own, &p, cpu);
 }
@@ -508,11 +525,14 @@ static void enable_log(PluginInterface *pi, const char *args)
     char line[512];
     const char *file = "-";
     disable_log(pi, "");
+    api.json = false;
     snprintf(line, sizeof line, "%s", args);
     char *rest = line;
     for (char *word; (word = strsep(&rest, " ")) != NULL;) {
         if (strcmp(word, "main") == 0)
             api.main_only = true;
+        else if (strcmp(word, "json") == 0)
+            api.json = true;
         else if (strncmp(word, "name=", 5) == 0)
             snprintf(api.program, sizeof api.program, "%s", word + 5);
         else if (*word)
@@ -538,7 +558,7 @@ static void show_dll_list(PluginInterface *pi, const char *args)
 
 static const PluginCommand commands[] = {
     {"show_dll_list", "[PID]", "list the modules of each process", show_dll_list},
-    {"enable_api_log", "[main] [name=PROGRAM] [FILE]",
+    {"enable_api_log", "[main] [json] [name=PROGRAM] [FILE]",
      "log calls of exported functions; main: only those that programs make themselves", enable_log},
     {"disable_api_log", NULL, "end the log of calls", disable_log},
     {NULL, NULL, NULL, NULL}};
@@ -557,6 +577,19 @@ static void plugin_exit(PluginInterface *pi)
             free(s);
         }
     images_free(api.images);
+}
+
+static void log_from_arguments(PluginInterface *pi)
+{
+    const char *log = plugin_argument(pi, "log"), *format = plugin_argument(pi, "format");
+    const char *name = plugin_argument(pi, "name"), *main = plugin_argument(pi, "main");
+    char line[512];
+    if (!log)
+        return;
+    snprintf(line, sizeof line, "%s%s%s%s %s", main && strcmp(main, "1") == 0 ? "main " : "",
+             format && strcmp(format, "json") == 0 ? "json " : "", name ? "name=" : "",
+             name ? name : "", log);
+    enable_log(pi, line);
 }
 
 EMU_PLUGIN_EXPORT void pi_start(PluginInterface *pi);
@@ -582,4 +615,5 @@ EMU_PLUGIN_EXPORT void pi_start(PluginInterface *pi)
     plugin_subscribe(on_exec_mm, "processes", "PROCESS_EXEC_MM");
     plugin_subscribe(on_task_exit, "processes", "PROCESS_EXIT");
     plugin_subscribe(on_translate, "qemu", "PLUGIN_QEMU_INSTR_TRANSLATE");
+    log_from_arguments(pi);
 }

@@ -204,8 +204,11 @@ static void put_quoted(const unsigned char *bytes, size_t size, bool more)
     plugin_channel_printf(fm.log, more ? "\"...\n" : "\"\n");
 }
 
-static void log_event(enum event event, const struct file_payload *p)
+static void log_event(enum event event, const struct file_payload *payload)
 {
+    struct file_payload limited = *payload, *p = &limited;
+    if (p->size > fm.limit) // subscribers get more
+        p->size = fm.limit;
     if (fm.program[0] && strcmp(fm.program, p->process) != 0)
         return;
     if (fm.json) {

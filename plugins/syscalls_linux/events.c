@@ -236,7 +236,9 @@ static void emit_process(struct monitor *m, enum event_id id, struct call *c, CP
 {
     if (!wanted(m, id))
         return;
-    struct syscall_process p = {c->tid, c->pid, c->context, c->ret > 0 ? (uint32_t)c->ret : 0,
+    bool makes = id == EVENT_FORK || id == EVENT_CLONE;
+    struct syscall_process p = {c->tid, c->pid, c->context,
+                                makes && c->ret > 0 ? (uint32_t)c->ret : 0,
                                 id == EVENT_CLONE ? c->args[0] : 0, c->ret};
     if (c->nr == 435)
         cpu_read_memory(cpu, c->args[0], &p.flags, 4);
