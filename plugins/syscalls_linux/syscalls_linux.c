@@ -66,6 +66,19 @@ static struct call *add_call(const struct process_info *info)
     return c;
 }
 
+// The record of the thread that runs. One that is there is right: the record of a task that ends, or
+// whose task_struct is used again, is dropped.
+static struct call *running_call(void)
+{
+    uint32_t task = m.processes->current_task();
+    struct call *c = task ? find_call(task) : NULL;
+    struct process_info info;
+    if (!c)
+        return m.processes->current(&info) ? add_call(&info) : NULL;
+    c->followed = log_follows(&m, c->pid, c->tid);
+    return c;
+}
+
 static void free_call(struct call *c)
 {
     for (unsigned i = 0; i < MAX_TEXTS; i++)
@@ -159,10 +172,7 @@ static void start_call(struct call *c, CPUArchState *cpu, uint32_t nr, uint32_t 
 
 static void on_entry(CPUArchState *cpu, uint32_t pc, uint32_t fast)
 {
-    struct process_info info;
-    if (!m.processes->current(&info))
-        return;
-    struct call *c = add_call(&info);
+    struct call *c = running_call();
     if (!c)
         return;
     uint32_t sixth = cpu_get_register(cpu, EMU_EBP);
@@ -264,7 +274,8 @@ static void on_store(CPUArchState *cpu, struct store_site *site, uint32_t addres
     struct call *c = find_call(m.processes->current_task());
     if (!c || !c->active || c->raw_known)
         return;
-    if (cpu_read_memory(cpu, address - AX, regs, sizeof regs) == sizeof regs &&
+    if ((m.processes->read_kernel(address - AX, regs, sizeof regs) ||
+         cpu_read_memory(cpu, address - AX, regs, sizeof regs) == sizeof regs) &&
         regs[ORIG_AX / 4] == c->nr && regs[0] == c->ebx && regs[0x38 / 4] != 0 &&
         ((regs[0x34 / 4] & FLAG_USER) == FLAG_USER)) {
         c->raw_known = true;
@@ -341,7 +352,11 @@ static void on_exec_mm(void *data, CPUArchState *cpu)
 {
     const struct process_payload *p = data;
     struct call *c = find_call(p->task);
-    if (c && c->active && p->old_context)
+    if (!c)
+        return;
+    c->tid = p->tid; // a thread that executes a program becomes the leader
+    c->pid = p->pid;
+    if (c->active && p->old_context)
         decode_entry(c, cpu, p->old_context);
 }
 

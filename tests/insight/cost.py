@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""cost.py PID FOLDER ROUNDS: steers the measurement of linux-cost.sh. Monitor commands go to standard output."""
+"""cost.py PID FOLDER ROUNDS [TURN...]: steers the measurement of linux-cost.sh. Monitor commands go to standard output."""
 import glob
 import statistics
 import sys
 import time
 
-pid, folder, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
+pid, folder, rounds, only = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4:]
 LOG = folder + '/log'
 TURNS = [
     ('no plugin', None, None),
@@ -18,6 +18,7 @@ TURNS = [
     ('api_monitor_linux', 'api_monitor_linux', None),
     ('api_monitor_linux, all calls to a file', 'api_monitor_linux', 'enable_api_log ' + LOG),
 ]
+TURNS = [t for t in TURNS if not only or t[0] in only]
 WORK = ('compute', 'calls', 'mixed')
 position = 0
 
@@ -61,6 +62,9 @@ for turn in range(rounds * len(TURNS)):
         results.setdefault((name, work), []).append(processor_time() - before)
     if plugin:
         say('stop_plugin processes')
+with open(folder + '/raw', 'w') as out:
+    for (name, work), times in results.items():
+        out.write('%s, %s: %s\n' % (name, work, ' '.join('%.3f' % t for t in times)))
 with open(folder + '/result', 'w') as out:
     out.write('%-42s' % 'processor time' + ''.join('%18s' % w for w in WORK) + '\n')
     for name, _, _ in TURNS:
