@@ -113,6 +113,11 @@ void outcome_mask(const struct encoding *e, const struct user_input *in,
         if (e->row == OPCODE_LAR && (out->eflags & FLAG_ZF) && e->insn.operand_size == 4)
             out->regs[e->insn.reg] &= 0x00f0ff00; // SDM vol. 2, LAR: 00FxFF00, x is undefined
     }
+    // A null selector loses its RPL whenever the host's kernel interrupts and returns (SDM vol. 2,
+    // IRET).
+    for (unsigned i = 0; i < USER_SEGS; i++)
+        if (out->segs[i] < 4)
+            out->segs[i] = 0;
     if (!has_error_code(out->vector))
         out->error = 0;
     if (out->vector != EXC_PF)

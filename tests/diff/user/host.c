@@ -28,6 +28,7 @@ enum {
 enum { PROT_READ = 1, PROT_WRITE = 2, PROT_EXEC = 4 };
 enum { MAP_SHARED = 1, MAP_PRIVATE = 2, MAP_ANONYMOUS = 0x20, MAP_FIXED_NOREPLACE = 0x100000 };
 enum { SIGILL = 4, SIGTRAP = 5, SIGBUS = 7, SIGFPE = 8, SIGSEGV = 11 };
+#define SS_AUTODISARM 0x80000000u
 enum { SA_SIGINFO = 4, SA_ONSTACK = 0x08000000, SA_NODEFER = 0x40000000 };
 
 // The assembler below knows these offsets.
@@ -41,6 +42,7 @@ struct run {
     uint16_t segs[USER_SEGS];         // 1080: ES CS SS DS FS GS
     uint16_t reserved[2];
     uint32_t vector, error, cr2;
+    uint32_t handled; // it came back by a signal
     struct user_shared *shared;
     _Alignas(16) uint8_t signal_stack[0x8000];
     _Alignas(16) uint8_t stack[0x4000];
@@ -141,6 +143,7 @@ __attribute__((used)) static void host_on_signal(int number, void *info,
 {
     (void)number, (void)info;
     struct run *r = run();
+    r->handled = 1;
     const uint32_t regs[8] = {context->eax, context->ecx, context->edx, context->ebx,
                               context->esp, context->ebp, context->esi, context->edi};
     memcpy(r->regs, regs, sizeof regs);
@@ -190,13 +193,20 @@ static void make_descriptor(uint32_t selector, uint32_t base, uint32_t limit, ui
     check(host_syscall(SYS_SET_THREAD_AREA, (uint32_t)descriptor, 0, 0, 0, 0, 0) == 0);
 }
 
+// With SS_AUTODISARM the kernel does not take an ESP that happens to lie on this stack for a sign
+// that it is in use; it must be given again after each signal.
+static void arm_signal_stack(void)
+{
+    uint32_t stack[3] = {(uint32_t)run()->signal_stack, SS_AUTODISARM, sizeof run()->signal_stack};
+    check(host_syscall(SYS_SIGALTSTACK, (uint32_t)stack, 0, 0, 0, 0, 0) == 0);
+}
+
 static void take_signals(void)
 {
     struct {
         uint32_t handler, flags, restorer, mask[2];
     } action = {(uint32_t)host_signal, SA_SIGINFO | SA_ONSTACK | SA_NODEFER, 0, {0, 0}};
-    uint32_t stack[3] = {(uint32_t)run()->signal_stack, 0, sizeof run()->signal_stack};
-    check(host_syscall(SYS_SIGALTSTACK, (uint32_t)stack, 0, 0, 0, 0, 0) == 0);
+    arm_signal_stack();
     static const uint8_t numbers[] = {SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV};
     for (unsigned i = 0; i < sizeof numbers; i++)
         check(host_syscall(SYS_RT_SIGACTION, numbers[i], (uint32_t)&action, 0, 8, 0, 0) == 0);
@@ -266,7 +276,10 @@ static void run_case(const struct user_code *code, const struct user_input *in,
     r->vector = 3;
     r->error = 0;
     r->eip = code->eip;
+    r->handled = 0;
     host_enter();
+    if (r->handled)
+        arm_signal_stack();
     memcpy(out->regs, r->regs, sizeof r->regs);
     memcpy(out->segs, r->segs, sizeof r->segs);
     out->eflags = r->eflags;

@@ -149,7 +149,8 @@ static void flush_batch(struct rig *rig)
     }
     run_emulated(rig, batch);
     if (native && !host_wait(&rig->host, 0)) {
-        fprintf(stderr, "the 32-bit process died or hangs; one of these:\n");
+        fprintf(stderr, "the 32-bit process died or hangs after %llu cases; one of these:\n",
+                (unsigned long long)rig->cases);
         for (uint32_t i = 0; i < batch->codes; i++)
             fprintf(stderr, "  %s %s\n", row_name(rig->encodings[i].row),
                     form_name(rig->encodings[i].form));
