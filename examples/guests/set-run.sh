@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Changes what an image made by make-disk.sh does at its next boot, without rebuilding it.
+# Changes what an image made by make-disk.sh or make-debian.sh does at its next boot, without rebuilding it.
 set -euo pipefail
 export PATH=$PATH:/sbin:/usr/sbin MTOOLS_SKIP_CHECK=1
 
@@ -30,15 +30,17 @@ done
 [ -n "$image" ] || { usage >&2; exit 1; }
 [ -w "$image" ] || fail "$image: not a file that can be written"
 
+fat="$image@@1M"
 line="root=/dev/sda2 console=tty0 console=ttyS0,115200"
 [ -z "$append" ] || line="$line $append"
 if [ -n "$commands" ]; then
     line="$line emu.run64=$(printf '%s' "$commands" | base64 -w 0)"
     [ "$poweroff" = 0 ] || line="$line emu.poweroff=1"
+    words=$(mtype -i "$fat" ::/words 2>/dev/null) || words= # what else this guest needs to run a list
+    [ -z "$words" ] || line="$line $words"
 fi
 [ ${#line} -lt 1900 ] || fail "the kernel command line would be ${#line} characters; at most 1900 fit"
 
-fat="$image@@1M"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 if mdir -b -i "$fat" ::/grub.cfg >/dev/null 2>&1; then
@@ -66,5 +68,5 @@ LABEL debian
 TEXT
     mcopy -o -i "$fat" "$work/syslinux.cfg" ::/syslinux.cfg
 else
-    fail "$image: not an image made by make-disk.sh"
+    fail "$image: not an image made by make-disk.sh or make-debian.sh"
 fi

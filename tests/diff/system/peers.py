@@ -71,6 +71,20 @@ def command(machine, rom, folder):
     raise SystemExit("unknown machine %r" % machine)
 
 
+START_LIMIT = 60  # seconds until a machine must have started the kernel
+IDLE_FACTOR = 8   # a machine that halts uses no processor time
+
+
+def processor_time(pid):
+    """Seconds of processor time of a process; a busy host makes them pass slower than a clock."""
+    try:
+        with open("/proc/%d/stat" % pid, encoding="ascii") as file:
+            fields = file.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    except OSError:
+        return 0.0
+
+
 def run(machine, image, detail=0, first=0, count=0, features=0, flags_mask=0, drop=0, numbers=(), timeout=600, stall=20):
     """The lines after the EMUDIFF header, and whether END came. A program that hangs ends the list."""
     folder = tempfile.mkdtemp(prefix="diff-")
@@ -85,19 +99,28 @@ def run(machine, image, detail=0, first=0, count=0, features=0, flags_mask=0, dr
         process = subprocess.Popen(command(machine, rom, folder), stdin=subprocess.DEVNULL, stdout=stdout, stderr=errors,
                                    start_new_session=True, cwd=folder)
         start = grown = time.monotonic()
+        used = 0.0
         size = 0
+        started = False
         while process.poll() is None:
             time.sleep(0.02)
             now = time.monotonic()
             current = os.path.getsize(out) if os.path.exists(out) else 0
             if current != size:
-                size, grown = current, now
+                size, grown, used = current, now, processor_time(process.pid)
+                if not started:
+                    with open(out, "rb") as file:
+                        started = b"EMUDIFF\n" in file.read(65536)
                 if machine == "bochs":
                     with open(out, "rb") as file:
                         file.seek(max(0, current - 8))
                         if file.read().endswith(b"END\n"):
                             break
-            if now - grown > stall or now - start > timeout:
+            if now - grown > stall:
+                limit = stall if started else START_LIMIT
+                if processor_time(process.pid) - used > limit or now - grown > max(limit, IDLE_FACTOR * stall):
+                    break
+            if now - start > timeout:
                 break
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)

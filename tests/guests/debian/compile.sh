@@ -1,0 +1,27 @@
+# Compiles each program in several ways and runs it. The compiler's output must be the same file as natively.
+job=$1
+status=0
+for source in "$job"/programs/*.c; do
+    name=$(basename "$source" .c)
+    cp "$source" .
+    while read -r variant flags; do
+        if ! gcc $flags -std=gnu17 -Wall -o "$name-$variant" "$name.c" -lm -pthread; then
+            echo "$name-$variant: does not compile"
+            status=1
+            continue
+        fi
+        echo "$name-$variant: $(sha256sum <"$name-$variant")"
+        ./"$name-$variant" 2>&1 || { echo "$name-$variant: exit code $?"; status=1; }
+    done <<TEXT
+O0 -O0
+x87 -O2 -march=i686 -mfpmath=387
+x87-size -Os -march=pentium -mfpmath=387
+sse -O2 -msse2 -mfpmath=sse -march=i686
+sse-fast -O3 -msse2 -mfpmath=sse -march=pentium4 -funroll-loops
+TEXT
+done
+# The compiler compiles something large and prints all its intermediate decisions.
+gcc -O2 -fverbose-asm -S "$job/programs/integers.c" -o - | sha256sum
+gcc -O3 -march=pentium4 -fdump-tree-all -c "$job/programs/floats.c" -o floats.o && cat floats.c.* floats.o-floats.c.* 2>/dev/null | sed 's/0x[0-9a-f]*//g' | wc -l
+objdump -d floats.o | sha256sum
+exit $status
