@@ -21,6 +21,8 @@ static void far_real(struct cpu *cpu, uint16_t selector, uint32_t offset, unsign
 {
     struct stack_frame stack;
     frame_open(cpu, &stack);
+    if (is_call)
+        frame_require(&stack, 2, size);
     segment_check_eip(cpu, cpu->segs[SEG_CS].limit, offset);
     if (is_call) {
         push_return(&stack, size);
@@ -36,6 +38,8 @@ static void far_same_level(struct cpu *cpu, uint16_t selector, struct descriptor
 {
     struct stack_frame stack;
     frame_open(cpu, &stack);
+    if (is_call)
+        frame_require(&stack, 2, size);
     segment_check_eip(cpu, descriptor_limit(desc), offset);
     if (is_call)
         push_return(&stack, size);
@@ -69,9 +73,10 @@ static void call_inner(struct cpu *cpu, const struct descriptor *gate, uint16_t 
     uint32_t esp;
     exception_inner_stack(cpu, dpl, &ss, &esp);
     struct segment segment = segment_check_stack(cpu, ss, dpl, EXC_TS);
-    segment_check_eip(cpu, descriptor_limit(code), offset);
     struct stack_frame stack;
     frame_open_new(cpu, &stack, &segment, esp, false);
+    frame_require(&stack, 4 + count, size);
+    segment_check_eip(cpu, descriptor_limit(code), offset);
     frame_push(&stack, cpu->segs[SEG_SS].selector, size);
     frame_push(&stack, cpu->regs[REG_ESP], size);
     while (count > 0) {

@@ -290,6 +290,12 @@ static void stack_move(struct stack_frame *stack, uint32_t delta)
     stack->esp = (stack->esp & ~stack->mask) | ((stack->esp + delta) & stack->mask);
 }
 
+void frame_require(struct stack_frame *stack, unsigned count, unsigned size)
+{
+    for (unsigned i = 1; i <= count; i++)
+        stack_linear(stack, (stack->esp - i * size) & stack->mask, size, SEGMENT_WRITE);
+}
+
 void frame_push(struct stack_frame *stack, uint32_t value, unsigned size)
 {
     uint32_t offset = (stack->esp - size) & stack->mask;

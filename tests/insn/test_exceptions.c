@@ -458,6 +458,25 @@ static void test_nothing_is_pushed_before_the_offset_is_checked(void **state)
     vm_destroy(vm);
 }
 
+// Room on the stack, then the offset, then the pushes: SDM vol. 2, CALL.
+static void test_the_room_on_the_stack_is_checked_before_the_offset(void **state)
+{
+    struct vm *vm = vm_protected(CPU_MODEL_PENTIUM4);
+    struct cpu *cpu = vm->cpu;
+    vm_descriptor(vm, SEL_FREE, 0, 0xfff, 0x9a, 4);
+    cpu->segs[SEG_SS].limit = cpu->regs[REG_ESP] - 7; // EIP would fit, CS would not
+    VM_EXEC(vm, 0x9a, 0, 0x10, 0, 0, SEL_FREE & 0xff, SEL_FREE >> 8);
+    VM_EXPECT(vm, EXC_SS, 0);
+    vm_destroy(vm);
+    vm = vm_create(CPU_MODEL_PENTIUM4);
+    vm->cpu->eip = 0x100;
+    vm->cpu->regs[REG_ESP] = 0x1001;
+    vm->cpu->segs[SEG_SS].limit = 0xfff;
+    VM_ONE(vm, 0x66, 0x9a, 0, 0, 1, 0, 0, 0x20); // CALL 2000:10000, 32 bits
+    VM_EXPECT(vm, EXC_SS, 0);
+    vm_destroy(vm);
+}
+
 static void test_double_and_triple_fault(void **state)
 {
     struct vm *vm = vm_protected(CPU_MODEL_PENTIUM4);
@@ -800,6 +819,7 @@ int main(void)
         cmocka_unit_test(test_endless_alignment_check),
         cmocka_unit_test(test_software_interrupts_clear_rf),
         cmocka_unit_test(test_nothing_is_pushed_before_the_offset_is_checked),
+        cmocka_unit_test(test_the_room_on_the_stack_is_checked_before_the_offset),
         cmocka_unit_test(test_double_and_triple_fault),
         cmocka_unit_test(test_external_interrupts),
         cmocka_unit_test(test_nmi_is_blocked_until_iret),

@@ -20,8 +20,8 @@ sse -O2 -msse2 -mfpmath=sse -march=i686
 sse-fast -O3 -msse2 -mfpmath=sse -march=pentium4 -funroll-loops
 TEXT
 done
-# The compiler compiles something large and prints all its intermediate decisions.
-gcc -O2 -fverbose-asm -S "$job/programs/integers.c" -o - | sha256sum
-gcc -O3 -march=pentium4 -fdump-tree-all -c "$job/programs/floats.c" -o floats.o && cat floats.c.* floats.o-floats.c.* 2>/dev/null | sed 's/0x[0-9a-f]*//g' | wc -l
+# The compiler's own decisions (but for those that depend on the memory it finds), the assembler's and the linker's.
+gcc -O2 -fverbose-asm -S "$job/programs/integers.c" -o - | grep -v GGC | sha256sum
+gcc -O3 -march=pentium4 -c "$job/programs/floats.c" -o floats.o
 objdump -d floats.o | sha256sum
 exit $status

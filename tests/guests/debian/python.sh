@@ -10,7 +10,7 @@ shift
     test_posix test_time test_datetime test_textwrap test_difflib test_csv test_configparser test_sqlite3 test_bz2 test_lzma
 status=0
 for module in "$@"; do
-    timeout 900 python3 -m test -v --timeout 800 "$module" >log 2>&1
+    timeout 5000 python3 -m test -v --timeout 4800 "$module" >log 2>&1
     code=$?
     # Numbers of processes, times and addresses go; so do what is said about the machine, and load averages.
     grep -vE '^(== |0:[0-9:]*|Using random seed|Total duration|Warning -- |/usr/lib/python)' log |

@@ -17,12 +17,17 @@ for part in $(cat parts); do
     mkdir -p "/tmp/run-$name"
     cd "/tmp/run-$name" || exit 1
     read -r begin rest </proc/uptime
-    sh "$job/$name.sh" "$job" $args >"/tmp/log-$name" 2>&1 </dev/null
+    (
+        sh "$job/$name.sh" "$job" $args >"/tmp/log-$name" 2>&1 </dev/null
+        status=$?
+        times >/tmp/times
+        exit $status
+    )
     status=$?
     cat "/tmp/log-$name" >>"$log"
     echo "== $part ended with $status" >>"$log"
     read -r end rest </proc/uptime
-    echo "PART $part status $status in $(echo "$begin $end" | awk '{printf "%.1f", $2 - $1}') s"
+    echo "PART $part status $status, user and system time $(tail -n 1 /tmp/times), $(echo "$begin $end" | awk '{printf "%.1f", $2 - $1}') s"
     [ $status = 0 ] || failed=1
     cd "$job" && rm -rf "/tmp/run-$name"
 done

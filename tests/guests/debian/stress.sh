@@ -5,7 +5,7 @@ status=0
 stress() { # NAME OPERATIONS OPTIONS...
     name=$1 operations=$2
     shift 2
-    timeout 300 stress-ng --verify --timestamp --no-rand-seed --temp-path . "--$name" 1 "--$name-ops" "$((operations * runs))" "$@" >log 2>&1
+    timeout 3000 stress-ng --verify --timestamp --no-rand-seed --temp-path . "--$name" 1 "--$name-ops" "$((operations * runs))" "$@" >log 2>&1
     code=$?
     # What is the same everywhere: whether it passed, was left out or complained, without process numbers and times.
     echo "$name $* exit $code $(grep -oE '(passed|failed|skipped): [0-9]+(: [a-z0-9-]+ \([0-9]+\))?' log | tr '\n' ' ')"
