@@ -9,7 +9,7 @@
 kernel=${EMU_KERNEL:-686}
 
 debian() {
-    "$guests/make-debian.sh" --kernel "$kernel" --append quiet \
+    "$guests/make-debian.sh" --kernel "$kernel" --append "quiet rootdelay=900" \
         --run 'mkdir /tmp/job && tar xf /dev/sdb -C /tmp/job && cd /tmp/job && sh ./run.sh /dev/ttyS1' "$@" 2>"$work/make.log" || {
         cat "$work/make.log" >&2
         fail "no Debian: $(tail -n 1 "$work/make.log")"
@@ -30,7 +30,7 @@ native() {
     exec 7>&- 9>&-
     timeout "$(limit 3000)" env -i PATH="$PATH" unshare $user --mount --pid --net --uts --ipc --fork --kill-child bash -c '
         mount -t tmpfs -o mode=1777 tmpfs "$0/tmp" && mount -t proc proc "$0/proc" &&
-        mkdir -p "$0/dev/shm" "$0/dev/pts" && mount -t tmpfs -o mode=1777 tmpfs "$0/dev/shm" &&
+        { mount -t sysfs sysfs "$0/sys" || true; } && mkdir -p "$0/dev/shm" "$0/dev/pts" && mount -t tmpfs -o mode=1777 tmpfs "$0/dev/shm" &&
         mount -t devpts -o newinstance,ptmxmode=666 devpts "$0/dev/pts" &&
         hostname guest && mkdir "$0/tmp/job" && tar xf "$1" -C "$0/tmp/job" && ip link set lo up &&
         chroot "$0" /bin/sh -c "cd /tmp/job && exec sh ./run.sh /tmp/native.log"; cat "$0/tmp/native.log" >"$2"' \
@@ -39,7 +39,7 @@ native() {
 
 : >"$work/debian.serial"
 emu_start debian -serial "file:$work/debian.serial" -serial "file:$work/guest.log" -monitor null -m 512 \
-    ${EMU_CPU:+-cpu "$EMU_CPU"} -hda "$image" -hdb "$work/job.tar" -snapshot -no-reboot
+    ${EMU_CPU:+-cpu "$EMU_CPU"} -hda "$image" -hdb "$work/job.tar" -snapshot -no-reboot ${EMU_OPTIONS:-}
 native &
 native_pid=$!
 wait_exit 0 7000

@@ -462,17 +462,10 @@ static void test_nothing_is_pushed_before_the_offset_is_checked(void **state)
 static void test_the_room_on_the_stack_is_checked_before_the_offset(void **state)
 {
     struct vm *vm = vm_protected(CPU_MODEL_PENTIUM4);
-    struct cpu *cpu = vm->cpu;
-    vm_descriptor(vm, SEL_FREE, 0, 0xfff, 0x9a, 4);
-    cpu->segs[SEG_SS].limit = cpu->regs[REG_ESP] - 7; // EIP would fit, CS would not
-    VM_EXEC(vm, 0x9a, 0, 0x10, 0, 0, SEL_FREE & 0xff, SEL_FREE >> 8);
-    VM_EXPECT(vm, EXC_SS, 0);
-    vm_destroy(vm);
-    vm = vm_create(CPU_MODEL_PENTIUM4);
-    vm->cpu->eip = 0x100;
-    vm->cpu->regs[REG_ESP] = 0x1001;
-    vm->cpu->segs[SEG_SS].limit = 0xfff;
-    VM_ONE(vm, 0x66, 0x9a, 0, 0, 1, 0, 0, 0x20); // CALL 2000:10000, 32 bits
+    vm_descriptor(vm, SEL_FREE, 0, 0xfff, 0xfa, 4);
+    vm_enter_ring3(vm);
+    vm->cpu->segs[SEG_SS].limit = vm->cpu->regs[REG_ESP] - 3; // EIP would fit, CS does not
+    VM_EXEC(vm, 0x9a, 0, 0x10, 0, 0, SEL_FREE | 3, SEL_FREE >> 8);
     VM_EXPECT(vm, EXC_SS, 0);
     vm_destroy(vm);
 }
