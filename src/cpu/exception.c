@@ -84,8 +84,7 @@ void exception_deliver_real(struct cpu *cpu, unsigned vector, uint32_t base, uin
     uint32_t entry = (uint32_t)mem_read_linear(cpu, base + vector * 4, 4, cpu->is_user);
     struct stack_frame stack;
     frame_open(cpu, &stack);
-    frame_require(&stack, 3, 2);
-    segment_check_eip(cpu, cpu->segs[SEG_CS].limit, entry & 0xffff);
+    frame_check_eip(&stack, 3, 2, cpu->segs[SEG_CS].limit, entry & 0xffff);
     frame_push(&stack, flags & 0xffff, 2);
     frame_push(&stack, cpu->segs[SEG_CS].selector, 2);
     frame_push(&stack, cpu->eip & 0xffff, 2);
@@ -172,8 +171,8 @@ static void deliver_inner(struct cpu *cpu, const struct cpu_exception *exc,
     struct segment segment = segment_check_stack(cpu, ss, dpl, EXC_TS);
     struct stack_frame stack;
     frame_open_new(cpu, &stack, &segment, esp, false);
-    frame_require(&stack, (from_v86 ? 9 : 5) + exc->has_error_code, target->size);
-    segment_check_eip(cpu, descriptor_limit(&target->code), target->eip);
+    frame_check_eip(&stack, (from_v86 ? 9 : 5) + exc->has_error_code, target->size,
+                    descriptor_limit(&target->code), target->eip);
     if (from_v86) {
         for (unsigned i = 0; i < ARRAY_SIZE(v86_segments); i++)
             frame_push(&stack, cpu->segs[v86_segments[i]].selector, target->size);
@@ -197,8 +196,8 @@ static void deliver_same_level(struct cpu *cpu, const struct cpu_exception *exc,
 {
     struct stack_frame stack;
     frame_open(cpu, &stack);
-    frame_require(&stack, 3 + exc->has_error_code, target->size);
-    segment_check_eip(cpu, descriptor_limit(&target->code), target->eip);
+    frame_check_eip(&stack, 3 + exc->has_error_code, target->size, descriptor_limit(&target->code),
+                    target->eip);
     push_return(&stack, exc, target, saved_eflags(cpu, exc));
     descriptor_set_accessed(cpu, &target->code);
     frame_commit_esp(&stack);

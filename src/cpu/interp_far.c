@@ -21,9 +21,7 @@ static void far_real(struct cpu *cpu, uint16_t selector, uint32_t offset, unsign
 {
     struct stack_frame stack;
     frame_open(cpu, &stack);
-    if (is_call)
-        frame_require(&stack, 2, size);
-    segment_check_eip(cpu, cpu->segs[SEG_CS].limit, offset);
+    frame_check_eip(&stack, is_call ? 2 : 0, size, cpu->segs[SEG_CS].limit, offset);
     if (is_call) {
         push_return(&stack, size);
         frame_commit_esp(&stack);
@@ -38,9 +36,7 @@ static void far_same_level(struct cpu *cpu, uint16_t selector, struct descriptor
 {
     struct stack_frame stack;
     frame_open(cpu, &stack);
-    if (is_call)
-        frame_require(&stack, 2, size);
-    segment_check_eip(cpu, descriptor_limit(desc), offset);
+    frame_check_eip(&stack, is_call ? 2 : 0, size, descriptor_limit(desc), offset);
     if (is_call)
         push_return(&stack, size);
     descriptor_set_accessed(cpu, desc);
@@ -75,8 +71,7 @@ static void call_inner(struct cpu *cpu, const struct descriptor *gate, uint16_t 
     struct segment segment = segment_check_stack(cpu, ss, dpl, EXC_TS);
     struct stack_frame stack;
     frame_open_new(cpu, &stack, &segment, esp, false);
-    frame_require(&stack, 4 + count, size);
-    segment_check_eip(cpu, descriptor_limit(code), offset);
+    frame_check_eip(&stack, 4 + count, size, descriptor_limit(code), offset);
     frame_push(&stack, cpu->segs[SEG_SS].selector, size);
     frame_push(&stack, cpu->regs[REG_ESP], size);
     while (count > 0) {

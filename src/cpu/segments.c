@@ -273,7 +273,8 @@ void frame_open_new(struct cpu *cpu, struct stack_frame *stack, const struct seg
     stack->fault_selector = segment->selector;
 }
 
-static uint32_t stack_linear(struct stack_frame *stack, uint32_t offset, unsigned size, unsigned right)
+static uint32_t stack_linear(struct stack_frame *stack, uint32_t offset, unsigned size,
+                             unsigned right)
 {
     const struct segment *segment = &stack->segment;
     uint32_t last = offset + (size - 1);
@@ -290,10 +291,12 @@ static void stack_move(struct stack_frame *stack, uint32_t delta)
     stack->esp = (stack->esp & ~stack->mask) | ((stack->esp + delta) & stack->mask);
 }
 
-void frame_require(struct stack_frame *stack, unsigned count, unsigned size)
+void frame_check_eip(struct stack_frame *stack, unsigned count, unsigned size, uint32_t limit,
+                     uint32_t eip)
 {
-    for (unsigned i = 1; i <= count; i++)
+    for (unsigned i = 1; eip > limit && i <= count; i++)
         stack_linear(stack, (stack->esp - i * size) & stack->mask, size, SEGMENT_WRITE);
+    segment_check_eip(stack->cpu, limit, eip);
 }
 
 void frame_push(struct stack_frame *stack, uint32_t value, unsigned size)

@@ -134,8 +134,10 @@ struct stack_frame {
 void frame_open(struct cpu *cpu, struct stack_frame *stack); // the current one
 void frame_open_new(struct cpu *cpu, struct stack_frame *stack, const struct segment *segment,
                     uint32_t esp, bool user);
-// #SS when the limit leaves no room for count values; what follows it may fault for other reasons first.
-void frame_require(struct stack_frame *stack, unsigned count, unsigned size);
+// #GP(0) for a target beyond its segment, unless the stack has no room for the count values that go
+// there first: #SS.
+void frame_check_eip(struct stack_frame *stack, unsigned count, unsigned size, uint32_t limit,
+                     uint32_t eip);
 void frame_push(struct stack_frame *stack, uint32_t value, unsigned size);
 uint32_t frame_pop(struct stack_frame *stack, unsigned size);
 void frame_skip(struct stack_frame *stack, uint32_t bytes);

@@ -406,8 +406,8 @@ static void test_alignment_check(void **state)
     vm_destroy(vm);
 }
 
-// #AC whose handler runs at CPL 3 on the same misaligned stack: the CPU never gets out of it. Delivery
-// must come back, with the instruction about to start again.
+// #AC whose handler runs at CPL 3 on the same misaligned stack: the CPU never gets out of it.
+// Delivery must come back, with the instruction about to start again.
 static void test_endless_alignment_check(void **state)
 {
     struct vm *vm = vm_protected(CPU_MODEL_PENTIUM4);
