@@ -38,13 +38,13 @@ start() {
 start memtest -m 32 -cdrom /usr/lib/memtest86+/memtest86+ia32.iso
 wait_screen "Memtest86+" 60
 wait_screen "Intel(R) Pentium(R) 4" 60
-wait_screen "Testing" 60
-wait_screen "Errors: 0" 10
+wait_screen "Status: Testing" 120
+wait_screen "Errors: 0" 60
 monitor_quit
 start memtest-kernel -m 48 -kernel /boot/memtest86+ia32.bin
-wait_screen "Testing" 60
-wait_screen "48MB" 10
-wait_screen "Errors: 0" 10
+wait_screen "Status: Testing" 120
+wait_screen "48MB" 60
+wait_screen "Errors: 0" 60
 monitor_quit
 for from in "-cdrom /usr/lib/ipxe/ipxe.iso" "-kernel /boot/ipxe.lkrn"; do
     # shellcheck disable=SC2086
