@@ -48,7 +48,6 @@ struct machine {
     uint8_t *pages[3]; // of the arena
     const uint8_t (*pristine)[USER_PAGE];
     uint32_t tables; // next free one
-    bool translate;
 };
 
 static uint32_t arena_page(unsigned i)
@@ -161,7 +160,7 @@ static void die(const struct error *err)
     exit(1);
 }
 
-struct machine *machine_create(bool translate, const uint8_t pristine[3][USER_PAGE])
+struct machine *machine_create(enum machine_kind kind, const uint8_t pristine[3][USER_PAGE])
 {
     struct machine *m = calloc(1, sizeof *m);
     if (!m)
@@ -179,13 +178,14 @@ struct machine *machine_create(bool translate, const uint8_t pristine[3][USER_PA
     if (!m->cpu)
         die(&err);
     m->pristine = pristine;
-    m->translate = translate;
     map_memory(m);
     make_tables(m);
     start_protected_mode(m);
     m->ex = executor_create(m->cpu, &m->log, &err);
-    if (!m->ex || !executor_set_accel(m->ex, translate ? EXECUTOR_JIT : EXECUTOR_INTERP, 0, &err))
+    if (!m->ex || !executor_set_accel(
+                      m->ex, kind == MACHINE_INTERP ? EXECUTOR_INTERP : EXECUTOR_JIT, 0, &err))
         die(&err);
+    executor_set_window(m->ex, kind == MACHINE_WINDOW ? WINDOW_ALWAYS : WINDOW_OFF);
     executor_set_threshold(m->ex, 0);
     return m;
 }

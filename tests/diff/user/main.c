@@ -12,8 +12,8 @@
 #include "rig.h"
 #include "vectors.h"
 
-enum { INTERP, JIT, EXECUTORS };
-static const char *const executor_names[EXECUTORS] = {"interp", "jit"};
+#define EXECUTORS 3u // enum machine_kind
+static const char *const executor_names[EXECUTORS] = {"interp", "jit", "window"};
 
 struct options {
     uint64_t cases, seed;
@@ -55,7 +55,7 @@ static void run_emulated(struct rig *rig, struct user_batch *batch)
             machine_put_code(rig->machines[x], code);
             for (uint32_t n = code->first; n < code->first + code->count; n++) {
                 bool native = machine_run(rig->machines[x], code, &batch->in[n], &rig->out[x][n]);
-                counts->native += x == JIT && native;
+                counts->native += x == MACHINE_JIT && native;
             }
         }
     }
@@ -97,7 +97,7 @@ static void count_case(struct rig *rig, const struct encoding *e, const struct u
 static void judge_outcome(struct rig *rig, const struct encoding *e, uint32_t n, unsigned x)
 {
     struct user_output host = rig->shared->batches[0].out[n], emu = rig->out[x][n];
-    if (x == JIT) {
+    if (x != MACHINE_INTERP) {
         outcome_clear_dead_flags(e, &host);
         outcome_clear_dead_flags(e, &emu);
         if (outcome_equal(e, &host, &emu)) {
@@ -122,7 +122,7 @@ static void judge_case(struct rig *rig, const struct encoding *e, uint32_t n)
             outcome_clear_dead_flags(e, &rig->out[x][n]);
             vectors_add(rig->vectors, e->row, e->form, x, outcome_hash(e, &rig->out[x][n]));
         }
-        count_case(rig, e, &rig->out[INTERP][n]);
+        count_case(rig, e, &rig->out[MACHINE_INTERP][n]);
         return;
     }
     outcome_mask(e, in, &rig->info[n], host);
@@ -412,7 +412,7 @@ int main(int argc, char **argv)
         return 77;
     }
     for (unsigned x = 0; x < EXECUTORS; x++)
-        rig->machines[x] = machine_create(x == JIT, rig->shared->pristine);
+        rig->machines[x] = machine_create((enum machine_kind)x, rig->shared->pristine);
     run_all(rig);
     bool ok = report(rig);
     ok = finish_vectors(rig) && ok;

@@ -107,7 +107,8 @@ void random_operand(struct rng *rng, uint8_t *bytes, unsigned size);
 
 // The emulated machine.
 struct machine;
-struct machine *machine_create(bool translate, const uint8_t pristine[3][USER_PAGE]);
+enum machine_kind { MACHINE_INTERP, MACHINE_JIT, MACHINE_WINDOW /* jit, by the window */ };
+struct machine *machine_create(enum machine_kind kind, const uint8_t pristine[3][USER_PAGE]);
 void machine_destroy(struct machine *machine);
 void machine_put_code(struct machine *machine, const struct user_code *code);
 // Returns whether translated code executed all of it.

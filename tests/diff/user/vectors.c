@@ -16,7 +16,7 @@ _Static_assert(FORM_COUNT <= 64, "a bit for each form");
 
 struct vectors {
     uint32_t recorded[OPCODE_COUNT][FORM_COUNT];
-    uint32_t seen[2][OPCODE_COUNT][FORM_COUNT];
+    uint32_t seen[3][OPCODE_COUNT][FORM_COUNT];
     uint64_t present[OPCODE_COUNT]; // recorded
     uint64_t added[OPCODE_COUNT], omitted[OPCODE_COUNT];
     bool other_maker;
