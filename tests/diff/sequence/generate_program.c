@@ -148,7 +148,9 @@ static void random_machine(struct generator *g)
     p->window = random_one_in(r, 2);
     p->threshold = (uint8_t)(random_one_in(r, 2) ? 0 : random_below(r, 4));
     p->rounds = (uint8_t)(1 + random_below(r, 3));
-    p->small_cache = random_one_in(r, 3) ? (uint8_t)(1 + random_below(r, 5)) : 0;
+    p->small_cache = random_one_in(r, 3);
+    if (random_one_in(r, 40)) // tight ones take their time
+        p->small_cache = (uint8_t)(2 + random_below(r, 4));
     p->faults = (uint16_t)(random_one_in(r, 6) ? 1 : 2 + random_below(r, 40));
     p->remap = (uint8_t)random_below(r, CODE_PAGES);
     p->memory_seed = random_next(r) | 1;
