@@ -6,8 +6,8 @@
 // instructions down, R8-R11 are scratch.
 //
 // Guest arithmetic flags live in host flags, in cpu->jit.flags, in both, or nowhere when nobody
-// will read them. Before an access to memory they leave the host flags, so that address checks may
-// use plain instructions.
+// will read them. Before an access to memory by the tables they leave the host flags, so that
+// address checks may use plain instructions; an access through the window leaves them alone.
 //
 // Each instruction either takes its fast path to the end, or branches, before it has changed
 // anything, to a slow path that runs the interpreter's handler and comes back behind it.
