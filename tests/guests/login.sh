@@ -8,7 +8,7 @@ image=$("$guests/make-debian.sh" --kernel "${EMU_KERNEL:-686}" --loader "$loader
     cat "$work/make.log" >&2
     fail "no Debian: $(tail -n 1 "$work/make.log")"
 }
-emu_start_serial login -m 512 -hda "$image" -snapshot -no-reboot
+emu_start_serial login -m 512 -hda "$image" -snapshot -no-reboot -icount shift=0
 wait_text serial "guest login:" 600
 emu_type root
 wait_text serial "root@guest:~#" 120
