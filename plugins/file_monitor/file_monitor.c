@@ -182,19 +182,24 @@ static void drop_pending(uint32_t task)
 
 static void put_quoted(const unsigned char *bytes, size_t size, bool more)
 {
+    static const char digits[] = "0123456789abcdef";
     char line[4 * 256 + 4];
     size_t n = 0;
     plugin_channel_write(fm.log, " \"", 2);
     for (size_t i = 0; i < size; i++) {
         unsigned char c = bytes[i];
-        if (c == '\n')
-            n += (size_t)snprintf(line + n, 5, "\\n");
-        else if (c == '"' || c == '\\')
-            n += (size_t)snprintf(line + n, 5, "\\%c", c);
-        else if (c < ' ' || c > '~')
-            n += (size_t)snprintf(line + n, 5, "\\x%02x", c);
-        else
+        bool plain = c >= ' ' && c <= '~';
+        if (c == '\n' || c == '"' || c == '\\') {
+            line[n++] = '\\';
+            line[n++] = c == '\n' ? 'n' : (char)c;
+        } else if (plain) {
             line[n++] = (char)c;
+        } else {
+            line[n++] = '\\';
+            line[n++] = 'x';
+            line[n++] = digits[c >> 4];
+            line[n++] = digits[c & 15];
+        }
         if (n > sizeof line - 8) {
             plugin_channel_write(fm.log, line, n);
             n = 0;
