@@ -217,6 +217,12 @@ struct cpu_jit_state {
     uint64_t target;       // executor_run's: translated code counts down from it
     void *jump_cache;      // targets of indirect jumps
     uintptr_t stored;      // host address that the present instruction stores to
+    // A helper that translated code has called: struct helper, NULL: none runs. Where: struct block,
+    // the instruction and R12.
+    const void *helper;
+    void *helper_block;
+    uint64_t helper_counter;
+    uint32_t helper_index;
     uint16_t flags;        // OF, and the LAHF byte in the high half
     uint8_t fpu_on_host;   // x87 and SSE state live in the host's registers
     uint32_t mxcsr_of_c;   // while C code runs

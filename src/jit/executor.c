@@ -184,7 +184,12 @@ void executor_run(struct executor *ex, uint64_t target)
     ex->link = NULL;
     prepare_code(ex, target);
     window_enter(ex);
-    if (sigsetjmp(jump, 0)) {
+    if (ex->helpers.begin && ex->helpers.first)
+        ex->helpers.begin(ex->helpers.invoke_self);
+    int reason = sigsetjmp(jump, 0);
+    if (reason == HELPER_CRASHED) {
+        executor_helper_crashed(ex);
+    } else if (reason) {
         ex->stats.exceptions++;
         cpu_deliver(cpu);
     }

@@ -367,6 +367,25 @@ unsigned jit_before(struct cpu *cpu, struct block *block, unsigned index, uint64
     return 1;
 }
 
+void executor_helper_crashed(struct executor *ex)
+{
+    struct cpu *cpu = ex->cpu;
+    struct block *block = cpu->jit.helper_block;
+    unsigned index = cpu->jit.helper_index & STEP_INDEX;
+    const struct insn *insn = &block->insns[index];
+    const struct helper *helper = cpu->jit.helper;
+    cpu->jit.helper = NULL;
+    enter_insn(cpu, block, index, cpu->jit.helper_counter);
+    ex->helpers.crashed(ex->helpers.invoke_self, helper->owner);
+    cpu->hook.requests = 0;
+    if (!(cpu->jit.helper_index & STEP_AFTER))
+        hook_end_insn(cpu, insn);
+    cpu->instructions++;
+    if ((insn->prefixes & (INSN_REP | INSN_REPNE)) && cpu->eip == cpu->insn_eip)
+        cpu->instructions--;
+    ex->look = true;
+}
+
 // At the start of a block: a record buffer is full. Nonzero: the block is not begun.
 unsigned jit_flush(struct cpu *cpu, struct block *block, unsigned index, uint64_t counter)
 {

@@ -56,6 +56,10 @@ bool executor_interpret(struct cpu *cpu, struct block *block, unsigned first, un
 // whoever looks at the counters meanwhile finds them exact.
 void executor_count(struct block *block, unsigned first, bool back);
 
+// After a crash of a helper that translated code called: its plugin is stopped, the instruction is
+// finished.
+void executor_helper_crashed(struct executor *ex);
+
 // Runs translated code from a block on, until it leaves.
 void executor_run_code(struct executor *ex, struct block *block);
 // Makes sure that a block is translated; false: it must be interpreted, or everything was dropped

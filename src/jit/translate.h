@@ -67,12 +67,14 @@ struct jit_stubs {
     uint8_t *leave_at;     // jump: R8D target EIP
     uint8_t *before;       // call: as step, but runs only what is attached before the instruction
     uint8_t *after;        // ... after it
+    uint8_t *helper;       // call: before a direct call of C, which R8D and R9 tell the place of
     uint8_t *flush;        // call: as step, at the start of a block: empties full record buffers
     uint8_t *fpu_load;     // call: makes the host's FPU hold the guest's state; CF: it must not
 };
 
 // Beside the instruction's number in R8D. BEGUN: what is attached before it was run.
 #define STEP_BEGUN 0x80000000u
+#define STEP_AFTER 0x40000000u // cpu->jit.helper_index: the instruction has been executed
 #define STEP_INDEX 0xffffu
 
 #define SLOW_SITES 6u

@@ -47,7 +47,7 @@ void hook_emit_host(struct translator *t, unsigned opcode, unsigned reg, const v
     hook_emit_host_with(t, opcode, reg, address, SCRATCH_B, trailing);
 }
 
-static void emit_context(struct translator *t, unsigned reg)
+void hook_emit_context(struct translator *t, unsigned reg)
 {
     struct x64 *a = &t->hot;
     const size_t mmu = offsetof(struct cpu, mmu);
@@ -73,7 +73,7 @@ static unsigned emit_predicates(struct translator *t, const struct hook_site *si
             continue;
         switch (p->kind) {
         case JIT_IF_CONTEXT:
-            emit_context(t, SCRATCH_B);
+            hook_emit_context(t, SCRATCH_B);
             x64_alu_imm(a, 7, 0, SCRATCH_B, (int32_t)p->low);
             break;
         case JIT_IF_CPL:
@@ -99,8 +99,7 @@ static unsigned emit_predicates(struct translator *t, const struct hook_site *si
     return n;
 }
 
-// The linear address of a memory operand; flags are free.
-static void emit_operand_address(struct translator *t, const struct insn *insn, unsigned reg)
+void hook_emit_operand_address(struct translator *t, const struct insn *insn, unsigned reg)
 {
     struct x64_memory memory = {
         .base = insn->base == INSN_NO_REG ? X64_NONE : (uint8_t)host_reg(insn->base),
@@ -167,7 +166,7 @@ static unsigned emit_argument(struct translator *t, const struct hook_site *site
         x64_rm(a, 0x8d, SCRATCH_B, x64_at(site->reg, site->offset));
         break;
     case JIT_ARG_EA:
-        emit_operand_address(t, site->insn, SCRATCH_B);
+        hook_emit_operand_address(t, site->insn, SCRATCH_B);
         break;
     case JIT_ARG_ACCESS:
         x64_mov_imm64(a, SCRATCH_B, hook_access_word(0, site->size, !site->load));
@@ -178,7 +177,7 @@ static unsigned emit_argument(struct translator *t, const struct hook_site *site
                   site->size);
         break;
     case JIT_ARG_CONTEXT:
-        emit_context(t, SCRATCH_B);
+        hook_emit_context(t, SCRATCH_B);
         break;
     case JIT_ARG_CPL:
         x64_rm(a, 0xb6 | X64_0F, SCRATCH_B, cpu_field(offsetof(struct cpu, cpl)));
@@ -313,7 +312,9 @@ static void emit_operation(struct translator *t, const struct hook_site *site,
     if (!hook_is_reserved(t, hook))
         t->base_at_hand = false;
     unsigned n = emit_predicates(t, site, hook, skips);
-    if (hook->kind == HOOK_COUNT)
+    if (hook->kind == HOOK_CALL)
+        hook_emit_direct(t, site, hook, site->after);
+    else if (hook->kind == HOOK_COUNT)
         emit_count(t, hook, free);
     else if (hook->kind == HOOK_STORE)
         emit_store(t, site, hook);
@@ -323,6 +324,8 @@ static void emit_operation(struct translator *t, const struct hook_site *site,
         emit_record(t, site, hook);
     for (unsigned i = 0; i < n; i++)
         x64_patch(skips[i], t->hot.at);
+    if (hook->kind == HOOK_CALL)
+        t->fpu = false;
 }
 
 static bool argument_is_simple(const JitArg *arg)
@@ -337,7 +340,7 @@ static bool list_needs_flags(const struct translator *t, const struct hook_site 
     for (const struct hook *h = list; h; h = h->next) {
         if (h->merged)
             continue;
-        if (hook_truth(t, site, h) == HOOK_TESTED)
+        if (hook_truth(t, site, h) == HOOK_TESTED || h->kind == HOOK_CALL)
             return true;
         for (unsigned i = 0; i < h->nargs; i++)
             if (!argument_is_simple(&h->args[i]))
@@ -346,9 +349,9 @@ static bool list_needs_flags(const struct translator *t, const struct hook_site 
     return false;
 }
 
-static bool list_has_call(const struct hook *list)
+static bool list_has_call(const struct translator *t, const struct hook *list)
 {
-    while (list && list->kind != HOOK_CALL)
+    while (list && (list->kind != HOOK_CALL || hook_is_direct(t, list)))
         list = list->next;
     return list != NULL;
 }
@@ -389,10 +392,10 @@ static void emit_list(struct translator *t, const struct insn *insn, const struc
                       const uint8_t *stub, unsigned live)
 {
     t->base_at_hand = false;
-    const struct hook_site site = {.insn = insn};
+    const struct hook_site site = {.insn = insn, .after = stub == t->stubs->after};
     if (!list)
         return;
-    if (list_has_call(list)) {
+    if (list_has_call(t, list)) {
         emit_call(t, &site, list, stub, live);
     } else {
         if (list_needs_flags(t, &site, list))

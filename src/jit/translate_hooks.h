@@ -24,7 +24,7 @@ bool insn_access_needs_count(const struct insn *insn);
 // Where an operation stands. At an access, `reg` + offset is its address.
 struct hook_site {
     const struct insn *insn;
-    bool access, load;
+    bool access, load, after;
     unsigned reg, size;
     int32_t offset;
 };
@@ -41,6 +41,13 @@ static inline bool hook_is_reserved(const struct translator *t, const struct hoo
 {
     return hook->kind == HOOK_RECORD && t->plan.buffer && hook->buffer == t->plan.buffer;
 }
+// Calls of helpers from translated code, without C between them.
+bool hook_is_direct(const struct translator *t, const struct hook *hook);
+void hook_emit_direct(struct translator *t, const struct hook_site *site, const struct hook *hook,
+                      bool after);
+// The linear address of a memory operand; flags are free.
+void hook_emit_operand_address(struct translator *t, const struct insn *insn, unsigned reg);
+void hook_emit_context(struct translator *t, unsigned reg);
 // Can generated code reach this address without a register?
 bool hook_is_near(const struct translator *t, const void *address);
 // opcode with ModRM.reg = reg and the memory at a host address; may use SCRATCH_B.

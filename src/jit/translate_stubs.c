@@ -114,6 +114,18 @@ static void emit_call_c(struct x64 *a, uintptr_t function)
 }
 
 // RSP is 16-byte aligned here.
+// The guest's registers are in struct cpu, the host's FPU is C's, and it is known where that was.
+static void emit_before_helper(struct x64 *a)
+{
+    emit_spill_registers(a);
+    x64_rm(a, 0x8b | X64_W, X64_R9, x64_at(X64_R9, 0));
+    x64_rm(a, 0x89 | X64_W, X64_R9, cpu_field(offsetof(struct cpu, jit.helper_block)));
+    x64_rm(a, 0x89, X64_R8, cpu_field(offsetof(struct cpu, jit.helper_index)));
+    x64_rm(a, 0x89 | X64_W, HOST_COUNTER, cpu_field(offsetof(struct cpu, jit.helper_counter)));
+    emit_fpu_save(a);
+    x64_byte(a, 0xc3);
+}
+
 static void emit_step_call(struct x64 *a, uintptr_t function)
 {
     emit_spill_registers(a);
@@ -189,6 +201,8 @@ void jit_stubs_create(struct jit_stubs *stubs, struct code_cache *cache)
     emit_step_stub(&a, (uintptr_t)jit_before);
     stubs->after = a.at;
     emit_step_stub(&a, (uintptr_t)jit_after);
+    stubs->helper = a.at;
+    emit_before_helper(&a);
     stubs->flush = a.at;
     emit_step_stub(&a, (uintptr_t)jit_flush);
     stubs->step_leave = a.at;

@@ -63,19 +63,28 @@ static void hand_on(int signal, siginfo_t *info, void *context)
     }
 }
 
+// The helper that translated code has called and that runs outside of any guard.
+static const struct helper *direct_helper(void)
+{
+    return thread.host && !thread.top ? thread.host->env.cpu->jit.helper : NULL;
+}
+
 static void on_crash(int signal, siginfo_t *info, void *context)
 {
     struct guard *guard = thread.top;
-    if (!guard) {
+    bool direct = direct_helper() != NULL;
+    if (!guard && !direct) {
         hand_on(signal, info, context);
         return;
     }
-    guard->crash.signal = signal;
-    guard->crash.address = info->si_addr;
+    struct guard_crash *crash = direct ? &thread.host->direct_crash : &guard->crash;
+    crash->signal = signal;
+    crash->address = info->si_addr;
 #if defined(__x86_64__)
-    guard->crash.code =
-        (const void *)(uintptr_t)((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
+    crash->code = (const void *)(uintptr_t)((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
 #endif
+    if (direct)
+        siglongjmp(*thread.host->env.cpu->jump, HELPER_CRASHED);
     siglongjmp(guard->jump, 1);
 }
 
@@ -128,7 +137,8 @@ void guard_uninstall(void)
 
 struct plugin *guard_plugin(void)
 {
-    return thread.top ? thread.top->plugin : NULL;
+    const struct helper *helper = direct_helper();
+    return thread.top ? thread.top->plugin : helper ? helper->owner : NULL;
 }
 
 struct plugin_host *guard_host(void)

@@ -10,12 +10,6 @@
 void guard_install(void);
 void guard_uninstall(void);
 
-struct guard_crash {
-    int signal; // 0: none
-    const void *address;
-    const void *code; // where it happened
-};
-
 // Calls fn(arg) in the plugin's name; false when it crashed.
 bool guard_call(struct plugin *plugin, void (*fn)(void *arg), void *arg, struct guard_crash *crash);
 

@@ -114,14 +114,9 @@ void plugin_disconnect(struct plugin *plugin)
     executor_flush(host->env.executor);
 }
 
-bool host_call(struct plugin *plugin, void (*fn)(void *arg), void *arg)
+static void contain(struct plugin *plugin, const struct guard_crash *crash)
 {
-    struct guard_crash crash;
-    if (plugin->crashed)
-        return false;
-    if (guard_call(plugin, fn, arg, &crash))
-        return true;
-    report_crash(plugin, &crash);
+    report_crash(plugin, crash);
     plugin->crashed = true;
     plugin->unload_wanted = true;
     if (plugin->building && plugin->building->builder)
@@ -129,7 +124,31 @@ bool host_call(struct plugin *plugin, void (*fn)(void *arg), void *arg)
     plugin->building = NULL;
     plugin_disconnect(plugin);
     host_want_work(plugin->host);
+}
+
+bool host_call(struct plugin *plugin, void (*fn)(void *arg), void *arg)
+{
+    struct guard_crash crash;
+    if (plugin->crashed)
+        return false;
+    if (guard_call(plugin, fn, arg, &crash))
+        return true;
+    contain(plugin, &crash);
     return false;
+}
+
+static void direct_begin(void *self)
+{
+    struct plugin_host *host = self;
+    guard_set_host(host);
+    host->direct_mark = broker_mark(host->env.broker);
+}
+
+static void direct_crashed(void *self, void *owner)
+{
+    struct plugin_host *host = self;
+    broker_unwind(host->env.broker, host->direct_mark);
+    contain(owner, &host->direct_crash);
 }
 
 static void invoke(void *self, void *owner, void (*fn)(void *arg), void *arg)
@@ -183,6 +202,8 @@ struct plugin_host *plugin_host_create(const struct plugin_host_env *env)
     struct helper_registry *helpers = executor_helpers(env->executor);
     helpers->invoke = invoke;
     helpers->invoke_self = host;
+    helpers->begin = direct_begin;
+    helpers->crashed = direct_crashed;
     qemu_signals_register(host);
     return host;
 }
@@ -198,7 +219,10 @@ void plugin_host_destroy(struct plugin_host *host)
     qemu_signals_unregister(host);
     broker_set_missing_hook(host->env.broker, NULL, NULL);
     broker_set_invoker(host->env.broker, NULL, NULL);
-    executor_helpers(host->env.executor)->invoke = NULL;
+    struct helper_registry *helpers = executor_helpers(host->env.executor);
+    helpers->invoke = NULL;
+    helpers->begin = NULL;
+    helpers->crashed = NULL;
     if (guard_host() == host)
         guard_set_host(NULL);
     guard_uninstall();

@@ -30,6 +30,12 @@ struct plugin {
     struct PluginChannel *channels;
 };
 
+struct guard_crash {
+    int signal; // 0: none
+    const void *address;
+    const void *code; // where it happened
+};
+
 struct plugin_host {
     struct plugin_host_env env;
     struct plugin *plugins; // in order of loading
@@ -37,6 +43,8 @@ struct plugin_host {
     struct signal *cpu_paused, *cpus_stopped;
     unsigned entered; // plugin code is on the stack
     bool work_pending;
+    struct broker_mark direct_mark; // of helpers that translated code calls
+    struct guard_crash direct_crash;
     uint64_t *proven; // hashes of files that the dynamic linker has survived
     size_t proven_count;
     char *own_dir; // `plugins` beside the executable

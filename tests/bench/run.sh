@@ -189,9 +189,8 @@ while read -r name module peer command; do
     case $name in '' | '#'*) continue ;; esac
     case ,${plugins:-$name}, in *,"$name",*) ;; *) continue ;; esac
     : >"$plan"
-    # Measured at less work: the slowest of them cost a multiple.
-    factor=0.3
-    [ "$name" != memtrace ] || factor=0.1
+    # The short ones must be long enough for their ratio, the slow ones end some time.
+    factor=2 peer_factor=0.2
     add_native 1
     any=
     for accel in $([ -z "$emu" ] || echo "${accels//,/ }"); do
@@ -211,8 +210,8 @@ while read -r name module peer command; do
     done
     if [ -n "$library" ] && [ "$peer" != - ]; then
         any=1
-        add_qemu qemu "$factor"
-        add_qemu "qemu+$name" "$factor" "-plugin $work/$peer"
+        add_qemu qemu "$peer_factor"
+        add_qemu "qemu+$name" "$peer_factor" "-plugin $work/$peer"
     fi
     [ -n "$any" ] || continue
     add_workloads

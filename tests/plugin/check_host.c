@@ -288,22 +288,35 @@ static void test_crash_in_subscriber(void **state)
     assert_true(small_has(m, "consumer: tick 4"));
 }
 
-static void test_crash_in_guest_code(void **state)
+static void crash_in_guest_code(struct small_machine *m, enum executor_accel accel, uint64_t limit)
 {
-    struct small_machine *m = *state;
-    static const char *const places[] = {"at=translate", "at=helper"};
+    static const char *const places[] = {"at=translate", "at=helper", "at=helper,how=abort",
+                                         "at=helper,how=fpe", "at=helper,how=stack"};
+    struct error err;
+    assert_true(executor_set_accel(m->executor, accel, 0, &err));
+    executor_set_threshold(m->executor, 0);
     small_load_loop(m);
     for (unsigned i = 0; i < ARRAY_SIZE(places); i++) {
         load(m, "crasher", places[i]);
         uint64_t before = m->cpu->instructions;
-        small_run(m, 0x1000, 1000);
-        expect_crash(m, "SIGSEGV");
+        small_run(m, 0x1000, limit);
+        expect_crash(m, strstr(places[i], "abort") ? "SIGABRT"
+                        : strstr(places[i], "fpe") ? "SIGFPE"
+                                                   : "SIGSEGV");
         // The guest went on to its end, or (left by a kick) can.
         if (m->cpu->activity == CPU_RUNNING)
-            small_run(m, m->cpu->eip, 1000);
+            small_run(m, m->cpu->eip, limit);
         assert_int_equal(m->cpu->activity, CPU_HALTED);
         assert_int_equal(m->cpu->instructions - before, 82);
+        assert_int_equal(m->cpu->regs[REG_ECX], 0);
+        assert_null(m->cpu->jit.helper);
     }
+}
+
+static void test_crash_in_guest_code(void **state)
+{
+    crash_in_guest_code(*state, EXECUTOR_INTERP, 1000);
+    crash_in_guest_code(*state, EXECUTOR_JIT, SMALL_NO_LIMIT);
 }
 
 static void test_crash_in_timer(void **state)
