@@ -204,9 +204,12 @@ static void on_access(struct cpu *cpu, bool is_store, bool done, uint32_t linear
                                        : (done ? hooks->load : hooks->load_before);
     if (!list)
         return;
-    struct hook_event event = {
-        .insn = insn, .pc = hooks->linear, .address = linear, .size = size, .store = is_store,
-        .value = value};
+    struct hook_event event = {.insn = insn,
+                               .pc = hooks->linear,
+                               .address = linear,
+                               .size = size,
+                               .store = is_store,
+                               .value = value};
     hook_run_list(cpu, list, &event);
     raise_requested(cpu);
 }

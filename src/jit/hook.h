@@ -19,9 +19,9 @@ enum hook_kind {
     HOOK_RECORD, // appends args[0..nargs) to buffer, 64 bits each
 };
 
-// A record buffer of a plugin: `fields` words a record. A block of generated code is begun only when
-// next < end, and may append HOOK_SLACK records: there is room behind end. It may also reserve what
-// it needs when it is begun: next is behind that then, and base where its first record goes.
+// A record buffer of a plugin: `fields` words a record. A block of generated code is begun only
+// when next < end, and may append HOOK_SLACK records: there is room behind end. It may also reserve
+// what it needs when it is begun: next is behind that then, and base where its first record goes.
 struct JitBuffer {
     uint64_t *next, *base, *end, *records;
     unsigned fields;

@@ -439,7 +439,7 @@ static bool list_needs_scratch(const struct translator *t, const struct hook_sit
             if (constant_of(t, site, &h->args[i], &value) ? h->kind == HOOK_STORE
                 : kind == JIT_ARG_ADDRESS || (kind == JIT_ARG_ACCESS && h->kind == HOOK_RECORD)
                     ? site->offset != 0
-                                                          : kind != JIT_ARG_REG)
+                    : kind != JIT_ARG_REG)
                 return true;
         }
     }

@@ -15,8 +15,8 @@ enum insn_access {
     INSN_ACCESS_UNKNOWN, // its memory operations are called
 };
 enum insn_access insn_access_of(const struct insn *insn);
-// May it take its slow path although an access has been looked up? Then only reserved records, which
-// do not count before the instruction is over, may stand at its accesses.
+// May it take its slow path although an access has been looked up? Then only reserved records,
+// which do not count before the instruction is over, may stand at its accesses.
 bool insn_access_is_late(const struct insn *insn);
 // A shift of memory by CL, which stores nothing when the count is 0.
 bool insn_access_needs_count(const struct insn *insn);

@@ -176,8 +176,8 @@ static enum insn_access access_fpu(const struct insn *insn, const struct opcode_
             return INSN_ACCESS_LOAD;
         }
     }
-    bool store = (escape & 1) && (digit == 2 || digit == 3 || digit == 7 ||
-                                  (escape == 7 && digit == 6));
+    bool store =
+        (escape & 1) && (digit == 2 || digit == 3 || digit == 7 || (escape == 7 && digit == 6));
     // FLDENV, FNSTENV, FRSTOR, FNSAVE
     if ((escape == 1 && (digit == 4 || digit == 6)) || (escape == 5 && (digit == 4 || digit == 6)))
         return INSN_ACCESS_UNKNOWN;
@@ -189,8 +189,7 @@ enum insn_access insn_access_of(const struct insn *insn)
     const struct opcode_row *row = &opcode_rows[insn->row];
     if (insn->row == OPCODE_CLI || insn->row == OPCODE_STI)
         return INSN_ACCESS_NONE;
-    if (insn->row == OPCODE_INVALID ||
-        ((row->attributes & ATTR_STOP) && insn->row != OPCODE_POPF))
+    if (insn->row == OPCODE_INVALID || ((row->attributes & ATTR_STOP) && insn->row != OPCODE_POPF))
         return INSN_ACCESS_UNKNOWN;
     if (row->attributes & (ATTR_FPU | ATTR_MMX | ATTR_SSE))
         return access_fpu(insn, row);
@@ -206,7 +205,7 @@ bool insn_access_is_late(const struct insn *insn)
     if (row->map != MAP_1)
         return false;
     return insn_access_of(insn) == INSN_ACCESS_SEVERAL || insn->row == OPCODE_POPF ||
-           ((row->opcode & 0xfe) == 0xf6 && digit >= 6) ||  // divisions
+           ((row->opcode & 0xfe) == 0xf6 && digit >= 6) ||         // divisions
            (row->opcode == 0xd9 && insn->is_memory && digit == 5); // FLDCW
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Helpers that touch nothing of the guest, called by translated code itself: arguments in registers,
-// System V calling convention. What a crash needs is in struct cpu: the guest's registers, and
-// which helper runs where.
+// Helpers that touch nothing of the guest, called by translated code itself: arguments in
+// registers, System V calling convention. What a crash needs is in struct cpu: the guest's
+// registers, and which helper runs where.
 #include "jit/translate_hooks.h"
 
 static const uint8_t argument_registers[] = {X64_RDI, X64_RSI, X64_RDX, X64_RCX, X64_R8, X64_R9};
@@ -77,8 +77,7 @@ void hook_emit_direct(struct translator *t, const struct hook_site *site, const 
     x64_rm(a, 0xc7 | X64_W, 0, running);
     x64_imm(a, 0, 4);
     if (hook->ret.kind == JIT_ARG_REG)
-        x64_rm(a, 0x89, X64_RAX,
-               cpu_field(offsetof(struct cpu, regs) + 4 * (hook->ret.value & 7)));
+        x64_rm(a, 0x89, X64_RAX, cpu_field(offsetof(struct cpu, regs) + 4 * (hook->ret.value & 7)));
     x64_patch(dead, a->at);
     for (unsigned i = 0; i < ARRAY_SIZE(lost); i++)
         emit_reload(a, lost[i]);

@@ -8,7 +8,7 @@
 #define MAX_WEIGHT  48u // of an instruction: 32 bytes of code each
 
 // A record weighs 2 at least.
-_Static_assert(BLOCK_MAX_INSNS * MAX_WEIGHT / 2 <= HOOK_SLACK, "records of a block");
+_Static_assert(BLOCK_MAX_INSNS *MAX_WEIGHT / 2 <= HOOK_SLACK, "records of a block");
 
 enum hook_truth hook_predicate_truth(const struct translator *t, const struct hook_site *site,
                                      const JitPredicate *p)
