@@ -18,7 +18,7 @@ emu_type 'ps -e -o comm= | grep -c -E "systemd-journal|systemd-udevd|agetty|bash
 wait_text serial "PROCESSES" 60
 emu_type 'poweroff'
 wait_exit 0 200
-grep -qE '^running' "$work/login.serial" || {
+grep -aq $'running\r$' "$work/login.serial" || {
     grep -aE '●|FAILED' "$work/login.serial" >&2
     fail "the system is not 'running'"
 }
