@@ -38,7 +38,11 @@ fail() {
     exit 1
 }
 pass() { echo "PASS: $*"; exit 0; }
-limit() { echo $(($1 * ${EMU_SPEED:-1})); }
+limit() {
+    local slower=1
+    [ "${EMU_ACCEL:-}" != lockstep ] || slower=5
+    echo $(($1 * ${EMU_SPEED:-1} * slower))
+}
 
 # make_image NAME [make-disk.sh options]: a private copy of a cached image, as $work/NAME.img
 make_image() {
