@@ -453,13 +453,13 @@ static void make_undefined(struct rng *rng, struct writer *w)
     put(w, 0xc0 | digit << 3 | rng_below(rng, 7), 1);
 }
 
-static void make_bytes(struct rng *rng, unsigned id, unsigned form, uint32_t eip, struct writer *w)
+// Appends to what is there already.
+static void make_insn(struct rng *rng, unsigned id, unsigned form, uint32_t eip, struct writer *w)
 {
     const struct opcode_row *row = &opcode_rows[id];
     unsigned special = form < FORM_FIRST_SPECIAL ? SPECIAL_NONE : form - FORM_FIRST_SPECIAL;
     unsigned address = special ? random_address(rng, row, special) : form / 2;
     bool size = special ? form_exists(id, address * 2 + 1) && rng_one_in(rng, 2) : form & 1;
-    w->length = 0;
     put_prefixes(rng, w, row, address, size, special);
     if (row->map == MAP_0F)
         put(w, 0x0f, 1);
@@ -468,13 +468,22 @@ static void make_bytes(struct rng *rng, unsigned id, unsigned form, uint32_t eip
         put_modrm(rng, w, row, address);
     for (unsigned i = 0; i < 3; i++)
         put_immediate(rng, w, row, row->operand[i], size ? 2 : 4, is_address16(address), eip);
-    if (special == SPECIAL_LONG) { // more of a prefix that means nothing new
-        unsigned target = 14 + rng_below(rng, 3);
-        unsigned more = w->length < target ? target - w->length : 0;
-        memmove(w->bytes + more, w->bytes, w->length);
-        memset(w->bytes, 0x3e, more);
-        w->length += more;
-    }
+}
+
+static void make_bytes(struct rng *rng, unsigned id, unsigned form, uint32_t eip, struct writer *w)
+{
+    struct rng again = *rng;
+    w->length = 0;
+    make_insn(rng, id, form, eip, w);
+    if (form != FORM_FIRST_SPECIAL + SPECIAL_LONG)
+        return;
+    // The same behind more of a prefix that means nothing new.
+    unsigned target = 14 + rng_below(rng, 3);
+    unsigned more = w->length < target ? target - w->length : 0;
+    w->length = 0;
+    for (unsigned i = 0; i < more; i++)
+        put(w, 0x3e, 1);
+    make_insn(&again, id, form, eip, w);
 }
 
 // May leave by a branch, or change what the way back needs.
