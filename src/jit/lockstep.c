@@ -306,6 +306,8 @@ void lockstep_run(struct executor *ex, struct block *block)
         restore_start(ls, cpu);
         faulted = run_code(ex, block);
         take_outcome(cpu, faulted, ls->fpu, &ls->got);
+        if (faulted) // the frame gets those that nobody was going to read, too
+            flags_set(cpu, ls->expected.eflags & FLAGS_ARITH);
         const char *what = difference(ls);
         ex->stats.compared++;
         if (UNLIKELY(what != NULL)) {
