@@ -316,6 +316,15 @@ static uint32_t arena_offset(uint32_t linear)
     return USER_NOWHERE;
 }
 
+// Not where the host process has memory of its own (host.c), into which a push would go.
+static void keep_off_host(uint32_t *reg)
+{
+    uint32_t megabytes = *reg >> 21;
+    if (megabytes == 0x39410000u >> 21 || megabytes == 0x47650000u >> 21 ||
+        megabytes == 0x58320000u >> 21 || megabytes == 0x64c60000u >> 21)
+        *reg ^= 0x80000000u;
+}
+
 void state_make(struct rng *rng, const struct encoding *e, struct user_input *in,
                 struct case_info *info)
 {
@@ -335,6 +344,8 @@ void state_make(struct rng *rng, const struct encoding *e, struct user_input *in
         uint32_t size = operand_bytes(insn);
         uint16_t selector = in->segs[insn->segment];
         aim(rng, insn, in->regs, place_offset(rng, size, selector, insn->address_size == 2));
+        if (uses_stack(row))
+            keep_off_host(&in->regs[REG_ESP]);
         info->operand = arena_offset(effective(insn, in->regs) + selector_base(selector));
     }
     unsigned length = make_image(rng, e, operand);
