@@ -319,9 +319,8 @@ static uint32_t arena_offset(uint32_t linear)
 // Not where the host process has memory of its own (host.c), into which a push would go.
 static void keep_off_host(uint32_t *reg)
 {
-    uint32_t megabytes = *reg >> 21;
-    if (megabytes == 0x39410000u >> 21 || megabytes == 0x47650000u >> 21 ||
-        megabytes == 0x58320000u >> 21 || megabytes == 0x64c60000u >> 21)
+    uint32_t top = *reg >> 24;
+    if (top == 0x39 || top == 0x47 || top == 0x58 || top == 0x64)
         *reg ^= 0x80000000u;
 }
 
