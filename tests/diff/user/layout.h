@@ -27,6 +27,7 @@
 
 // Selectors as Linux has them for 32-bit processes; the last three are made by the rig.
 enum {
+    HOST_CS64 = 0x33, // Linux's 64-bit code segment
     USER_CS = 0x23,
     USER_DS = 0x2b,
     USER_SEL_SMALL = 0x63, // writable, limit inside the second writable page

@@ -41,7 +41,7 @@ struct rig {
     struct case_info info[USER_CASES];
     struct user_output out[EXECUTORS][USER_CASES];
     struct row_counts counts[OPCODE_COUNT];
-    uint64_t cases, exceptions, vectors_seen[32], different, unexplained, dead_flags;
+    uint64_t cases, exceptions, vectors_seen[32], different, unexplained, dead_flags, left_ia32;
 };
 
 // ---- one batch ----
@@ -123,6 +123,12 @@ static void judge_case(struct rig *rig, const struct encoding *e, uint32_t n)
             vectors_add(rig->vectors, e->row, e->form, x, outcome_hash(e, &rig->out[x][n]));
         }
         count_case(rig, e, &rig->out[MACHINE_INTERP][n]);
+        return;
+    }
+    if (host->segs[SEG_CS] == HOST_CS64) { // a far branch left the processor that is compared
+        rig->left_ia32++;
+        if (rig->options.record)
+            vectors_omit(rig->vectors, e->row, e->form);
         return;
     }
     outcome_mask(e, in, &rig->info[n], host);
@@ -284,9 +290,10 @@ static bool report(struct rig *rig)
     if (rig->options.check)
         printf("\n");
     else
-        printf("\n%llu differences, %llu unexplained; jit: %llu faults with old dead flags\n",
+        printf("\n%llu differences, %llu unexplained; jit: %llu faults with old dead flags; %llu "
+               "far branches into 64-bit code not compared\n",
                (unsigned long long)rig->different, (unsigned long long)rig->unexplained,
-               (unsigned long long)rig->dead_flags);
+               (unsigned long long)rig->dead_flags, (unsigned long long)rig->left_ia32);
     printf("%.1f s of CPU time here\n", (double)clock() / CLOCKS_PER_SEC);
     return ok;
 }
