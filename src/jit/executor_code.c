@@ -393,7 +393,8 @@ unsigned jit_flush(struct cpu *cpu, struct block *block, unsigned index, uint64_
     step_begin(cpu, block, index, counter);
     for (struct JitBuffer *b = ex->helpers.buffers; b; b = b->link)
         hook_buffer_flush_full(b);
-    if (LIKELY(!block->dead && !atomic_load_explicit(&cpu->kicked, memory_order_relaxed))) {
+    if (LIKELY(!block->dead && !window_is_lost(cpu, block) &&
+               !atomic_load_explicit(&cpu->kicked, memory_order_relaxed))) {
         jit_flags_from_cpu(cpu);
         return 0;
     }

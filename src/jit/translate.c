@@ -244,6 +244,7 @@ bool translate_block(struct translator *t, struct block *block)
     t->cold = (struct x64){.at = cold, .end = cache->rw + cache->size};
     t->block = block;
     t->mode = block->mode;
+    t->window = (block->mode & BLOCK_MODE_WINDOW) && hooks_suit_window(block);
     t->slow_count = 0;
     t->unaligned_count = 0;
     t->window_count = 0;

@@ -140,6 +140,7 @@ struct translator {
     bool observed;    // a helper may look at the guest's flags: they are exact between blocks
     bool faulting;    // faults of translated code are answered: polls may fault
     bool counting;    // -icount: blocks end exactly at cpu->jit.target
+    bool window;      // the present block reaches memory through the window
     uint32_t mode;
 
     struct x64 hot, cold;
@@ -268,6 +269,9 @@ void emit_op(struct translator *t, unsigned opcode, unsigned reg, const struct o
 
 // Attached operations. A helper of the block may look at flags (after: of those run behind it).
 bool hooks_look_at_flags(const struct insn *insn, bool after);
+// May the block use the window? Operations at accesses stand behind checks that only the table form
+// has; helpers may do what closes the window.
+bool hooks_suit_window(const struct block *block);
 // At the start of the block: room in record buffers, merged counts.
 void hooks_emit_start(struct translator *t);
 void hooks_finish(struct translator *t);

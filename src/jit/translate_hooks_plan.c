@@ -226,6 +226,20 @@ static bool counts_are_unseen(const struct block *block)
     return true;
 }
 
+bool hooks_suit_window(const struct block *block)
+{
+    for (unsigned i = 0; i < block->count; i++) {
+        const struct insn_hooks *hooks = block->insns[i].hooks;
+        if (hooks && hooks->sees_memory)
+            return false;
+        for (unsigned place = 0; hooks && place < JIT_PLACES; place++)
+            for (const struct hook *h = hooks->at[place]; h; h = h->next)
+                if (h->kind == HOOK_CALL)
+                    return false;
+    }
+    return true;
+}
+
 static bool can_merge(const struct translator *t, const struct insn *insn, const struct hook *h)
 {
     const struct hook_site site = {.insn = insn};

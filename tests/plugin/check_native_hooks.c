@@ -8,7 +8,8 @@
 #include <cmocka.h>
 
 #include "jit/builder.h"
-#include "small_machine.h"
+#include "mmu/window.h"
+#include "small_user.h"
 
 #define PROGRAM_BYTES 330u
 #define CODE          0x1000u
@@ -27,6 +28,8 @@ struct watch {
     unsigned shown; // instructions
     bool lost;      // it changes its own code for ever
     unsigned wanted; // which kinds
+    uint32_t left;   // ECX when the first buffer was flushed
+    bool remaps;     // ... which maps DATA elsewhere
 };
 
 enum {
@@ -38,7 +41,8 @@ enum {
     WANT_AFTER = 32,
     WANT_VALUE = 64,
     WANT_FAULTS = 128, // pages that are not there, that are read-only, that no memory is behind
-    WANT_PLAIN = 256   // records of everything, without calls and predicates
+    WANT_PLAIN = 256,  // records of everything, without calls and predicates
+    WANT_USER = 512    // at CPL 3, a count before each instruction, accesses through the window
 };
 
 static uint64_t mix(uint64_t hash, uint64_t value)
@@ -57,6 +61,11 @@ static void on_flush(void *opaque, const uint64_t *records, size_t count)
     for (size_t i = 0; i < count * WORDS && w->kept < ARRAY_SIZE(w->first); i++)
         w->first[w->kept++] = records[i];
     w->record_hash = mix(w->record_hash, count);
+    if (w->remaps && w->flushes == 1) {
+        w->left = w->m->cpu->regs[REG_ECX];
+        small_user_page(w->m, DATA, (DATA + PAGE_SIZE) | 7);
+        mmu_flush_page(&w->m->cpu->mmu, DATA);
+    }
 }
 
 static void on_call(void *self, uint32_t pc, uint32_t value, uint64_t icount)
@@ -153,6 +162,8 @@ static void attach_call(struct watch *w, struct block_builder *b, enum jit_place
 static void attach_at(struct watch *w, struct block_builder *b, enum jit_place place, uint32_t r)
 {
     bool memory = place >= JIT_LOAD_BEFORE && place <= JIT_STORE;
+    if ((w->wanted & WANT_USER) && place == JIT_BEFORE)
+        r |= 1;
     if ((w->wanted & WANT_COUNT) && (r & 1))
         attach(
             w, b, place, r >> 4,
@@ -376,6 +387,8 @@ static void prepare(struct watch *w, enum executor_accel accel)
     struct subscribe_options options = {.callback2 = on_instruction, .context = w};
     assert_true(executor_set_accel(m->executor, accel, 0, &err));
     executor_set_threshold(m->executor, 0);
+    if (w->wanted & WANT_USER)
+        executor_set_window(m->executor, WINDOW_ALWAYS);
     helpers->invoke = NULL; // no plugin to be named
     for (unsigned i = 0; i < 2; i++)
         w->buffers[i] = helper_buffer_create(helpers, NULL, WORDS, 150 + 100 * i, on_flush, w);
@@ -407,6 +420,16 @@ static void set_paging(struct cpu *cpu, struct small_machine *m)
     assert_true(mmu_set_control(&cpu->mmu, cpu->cr0, cpu->cr3, cpu->cr4, false, true));
 }
 
+// As above, for user code, whose page faults are answered.
+static void set_user_pages(struct small_machine *m)
+{
+    const uint32_t pages[] = {[1] = 6, [2] = 6, [3] = 5, [4] = 5, [5] = 0x800000 | 7, [6] = 6};
+    for (uint32_t i = 1; i < ARRAY_SIZE(pages); i++) {
+        uint32_t linear = DATA + i * PAGE_SIZE;
+        small_user_page(m, linear, pages[i] & PAGE_MASK ? pages[i] : linear | pages[i]);
+    }
+}
+
 static void run(struct watch *w, const uint8_t *code, uint64_t seed)
 {
     struct cpu *cpu = w->m->cpu;
@@ -423,12 +446,29 @@ static void run(struct watch *w, const uint8_t *code, uint64_t seed)
     cpu->regs[REG_ESP] = DATA + 0x10000;
     cpu->idtr.limit = 0;
     cpu->cr4 |= CR4_OSFXSR | CR4_OSXMMEXCPT;
-    if (w->wanted & WANT_FAULTS)
+    if (w->wanted & WANT_USER) {
+        small_enter_user(w->m);
+        if (w->wanted & WANT_FAULTS)
+            set_user_pages(w->m);
+    } else if (w->wanted & WANT_FAULTS) {
         set_paging(cpu, w->m);
+    }
     cpu_update_mode(cpu);
     small_run(w->m, CODE, SMALL_NO_LIMIT);
     for (unsigned i = 0; i < 2; i++)
         hook_buffer_flush(w->buffers[i]);
+}
+
+static bool data_is_same(const struct watch *a, const struct watch *b)
+{
+    uint8_t data[2][PAGE_SIZE];
+    for (uint32_t at = DATA; at < DATA + 0x12000; at += PAGE_SIZE) {
+        physmem_read(a->m->mem, at, data[0], PAGE_SIZE);
+        physmem_read(b->m->mem, at, data[1], PAGE_SIZE);
+        if (memcmp(data[0], data[1], PAGE_SIZE) != 0)
+            return false;
+    }
+    return true;
 }
 
 static bool compare(const struct watch *a, const struct watch *b)
@@ -438,7 +478,7 @@ static bool compare(const struct watch *a, const struct watch *b)
            a->calls == b->calls && a->stored == b->stored &&
            memcmp(a->counters, b->counters, sizeof a->counters) == 0 &&
            memcmp(c->regs, d->regs, sizeof c->regs) == 0 && c->eip == d->eip &&
-           c->instructions == d->instructions && c->activity == d->activity;
+           c->instructions == d->instructions && c->activity == d->activity && data_is_same(a, b);
 }
 
 static void describe(const struct watch *w)
@@ -474,7 +514,7 @@ static void describe_records(const struct watch *a, const struct watch *b)
 static void run_programs(unsigned wanted, unsigned count, uint64_t seed)
 {
     unsigned whole = 0;
-    uint64_t records = 0;
+    uint64_t records = 0, mapped = 0;
     for (unsigned n = 0; n < count; n++) {
         struct watch *w[2];
         uint8_t code[PROGRAM_BYTES] = {0};
@@ -496,8 +536,11 @@ static void run_programs(unsigned wanted, unsigned count, uint64_t seed)
             describe_records(w[0], w[1]);
             fail();
         }
-        whole += w[1]->m->cpu->activity == CPU_HALTED;
+        uint32_t rounds;
+        physmem_read(w[1]->m->mem, 0x200000, &rounds, sizeof rounds);
+        whole += w[1]->m->cpu->activity == CPU_HALTED && rounds == 0;
         records += w[1]->records;
+        mapped += mmu_window_stats(&w[1]->m->cpu->mmu).mapped;
         for (unsigned i = 0; i < 2; i++) {
             small_destroy(w[i]->m);
             free(w[i]);
@@ -506,6 +549,7 @@ static void run_programs(unsigned wanted, unsigned count, uint64_t seed)
     print_message("%u of %u programs ran to their end, %llu records\n", whole, count,
                   (unsigned long long)records);
     assert_true(whole > count / 20 || (wanted & WANT_FAULTS));
+    assert_true(!(wanted & WANT_USER) == !mapped);
 }
 
 static void test_counts(void **state)
@@ -556,6 +600,49 @@ static void test_faults(void **state)
     run_programs(WANT_RECORD | WANT_COUNT | WANT_MEMORY | WANT_VALUE | WANT_FAULTS, 200, 10);
 }
 
+// The whole of the data is reached through the window, unless somebody sees the accesses.
+static void test_window(void **state)
+{
+    run_programs(WANT_USER | WANT_COUNT, 150, 11);
+    run_programs(WANT_USER | WANT_COUNT | WANT_AFTER | WANT_PREDICATE | WANT_RECORD, 200, 12);
+}
+
+static void test_window_faults(void **state)
+{
+    run_programs(WANT_USER | WANT_COUNT | WANT_FAULTS, 200, 13);
+    run_programs(WANT_USER | WANT_COUNT | WANT_AFTER | WANT_PREDICATE | WANT_RECORD | WANT_FAULTS,
+                 200, 14);
+    run_programs(WANT_USER | WANT_COUNT | WANT_AFTER | WANT_CALL | WANT_FAULTS, 100, 15);
+}
+
+// Who flushes a buffer at the start of a block changes a mapping that the block uses.
+static void flush_remaps(uint32_t salt)
+{
+    // L: mov eax, [DATA]; add ebx, eax; dec ecx; jnz L; hlt
+    static const uint8_t code[] = {0xa1, 0, 0, 0x10, 0, 0x01, 0xc3, 0x49, 0x75, 0xf6, 0xf4};
+    struct watch *w = xcalloc(1, sizeof *w);
+    w->wanted = WANT_USER | WANT_RECORD;
+    w->remaps = true;
+    w->salt = salt;
+    prepare(w, EXECUTOR_JIT);
+    small_write(w->m, CODE, code, sizeof code);
+    small_write(w->m, DATA + PAGE_SIZE, &(uint32_t){1}, sizeof(uint32_t));
+    small_enter_user(w->m);
+    w->m->cpu->regs[REG_EBX] = 0;
+    w->m->cpu->regs[REG_ECX] = 5000;
+    small_run(w->m, CODE, SMALL_NO_LIMIT);
+    if (w->flushes > 0)
+        assert_int_equal(w->m->cpu->regs[REG_EBX], w->left);
+    small_destroy(w->m);
+    free(w);
+}
+
+static void test_window_flush(void **state)
+{
+    for (uint32_t salt = 0; salt < 40; salt++)
+        flush_remaps(salt);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -563,7 +650,8 @@ int main(void)
         cmocka_unit_test(test_accesses), cmocka_unit_test(test_predicates),
         cmocka_unit_test(test_calls),    cmocka_unit_test(test_everything),
         cmocka_unit_test(test_memory_trace), cmocka_unit_test(test_values),
-        cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_faults), cmocka_unit_test(test_window),
+        cmocka_unit_test(test_window_faults), cmocka_unit_test(test_window_flush),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
