@@ -42,18 +42,18 @@ static inline void small_user_tables(struct small_machine *m)
     }
     // The entry of CR2's page becomes present, writable and the user's.
     static const uint8_t handler[] = {
-        0x50,                                                 // push eax
-        0x0f, 0x20, 0xd0,                                     // mov eax, cr2
-        0xc1, 0xe8, 0x0c,                                     // shr eax, 12
-        0x3d, 0x00, 0x03, 0x00, 0x00,                         // cmp eax, 300h
-        0x73, 0x13,                                           // jae end
-        0x83, 0x0c, 0x85, 0x00, 0x10, 0x30, 0x00, 0x07,       // or dword [eax * 4 + 301000h], 7
-        0x0f, 0x20, 0xd8,                                     // mov eax, cr3
-        0x0f, 0x22, 0xd8,                                     // mov cr3, eax
-        0x58,                                                 // pop eax
-        0x83, 0xc4, 0x04,                                     // add esp, 4
-        0xcf,                                                 // iret
-        0xf4,                                                 // end: hlt
+        0x50,                                           // push eax
+        0x0f, 0x20, 0xd0,                               // mov eax, cr2
+        0xc1, 0xe8, 0x0c,                               // shr eax, 12
+        0x3d, 0x00, 0x03, 0x00, 0x00,                   // cmp eax, 300h
+        0x73, 0x13,                                     // jae end
+        0x83, 0x0c, 0x85, 0x00, 0x10, 0x30, 0x00, 0x07, // or dword [eax * 4 + 301000h], 7
+        0x0f, 0x20, 0xd8,                               // mov eax, cr3
+        0x0f, 0x22, 0xd8,                               // mov cr3, eax
+        0x58,                                           // pop eax
+        0x83, 0xc4, 0x04,                               // add esp, 4
+        0xcf,                                           // iret
+        0xf4,                                           // end: hlt
     };
     small_write(m, USER_HANDLER, handler, sizeof handler);
     small_write(m, USER_END, (const uint8_t[]){0xf4}, 1);
