@@ -3,6 +3,7 @@
 # -perfmap and -jitdump name translated code: the map's lines, the dump's header and records, and the code of both.
 . "$(dirname "$0")/lib.sh"
 
+[ "${EMU_ACCEL:-}" = lockstep ] || EMU_ACCEL=jit # the interpreter has no code to name
 nasm -f elf32 -o "$work/multiboot.o" "$guests/multiboot/multiboot.asm" || fail "nasm"
 ld -m elf_i386 -Ttext 0x100000 -o "$work/multiboot.elf" "$work/multiboot.o" || fail "ld"
 echo "text of the module" >"$work/module.txt"
