@@ -17,12 +17,11 @@ static struct mem_place mem_locate(struct cpu *cpu, uint32_t linear, enum mmu_ac
 {
     struct mem_place place = {0};
     struct mmu_result result = {0};
-    if (cpu->hook.observe) {
-        uintptr_t addend = cpu->hook.tlb[user][access][linear >> PAGE_SHIFT];
-        if (addend) {
-            place.host = (uint8_t *)(addend + linear);
-            return place;
-        }
+    uintptr_t *const *tables = cpu->hook.observe ? cpu->hook.tlb[user] : cpu->mmu.tlb[user];
+    uintptr_t addend = tables[access][linear >> PAGE_SHIFT];
+    if (addend) { // it is here because it crosses a page, or is observed
+        place.host = (uint8_t *)(addend + linear);
+        return place;
     }
     if (!mmu_fill(&cpu->mmu, linear, access, user, &place.host, &result))
         cpu_raise_page_fault(cpu, linear, result.error_code);

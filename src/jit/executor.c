@@ -88,6 +88,7 @@ struct executor_stats executor_get_stats(const struct executor *ex)
     stats.bytes_live = block_table_bytes(ex->table);
     stats.code_used = ex->code.rw ? code_cache_used(&ex->code) : 0;
     stats.code_size = ex->code.size;
+    stats.refused = ex->window.refused;
     return stats;
 }
 

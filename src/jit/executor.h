@@ -21,6 +21,7 @@ struct executor_stats {
     uint64_t translated, links, steps, cache_flushes;
     uint64_t leaves[3];             // enum jit_leave
     uint64_t compared, differences; // lockstep
+    uint64_t refused;               // faults in the window that a slow path answered
     size_t blocks_live, bytes_live, code_used, code_size;
 };
 

@@ -30,6 +30,7 @@ bool executor_set_accel(struct executor *ex, enum executor_accel accel, size_t t
         ex->translator.cpu = ex->cpu;
         ex->translator.cache = &ex->code;
         ex->translator.stubs = &ex->stubs;
+        ex->translator.sites = &ex->window.sites;
     }
     if (accel == EXECUTOR_LOCKSTEP && !ex->lockstep)
         ex->lockstep = lockstep_create();
@@ -315,7 +316,13 @@ unsigned jit_step(struct cpu *cpu, struct block *block, unsigned index, uint64_t
     step_begin(cpu, block, index, counter);
     executor_count(block, index + 1, false);
     records_take_back(block, index, begun);
+    bool refused = ex->window.refused_now;
+    ex->window.refused_now = false;
     bool whole = begun ? finish_insn(cpu, block, index) : executor_interpret(cpu, block, index, 1);
+    if (UNLIKELY(refused) && whole && window_note_refused(ex, block, index)) {
+        block_invalidate(ex->table, block->host, 1);
+        whole = false;
+    }
     return step_end(cpu, block, index, whole);
 }
 

@@ -5,6 +5,8 @@
 
 #include <assert.h>
 
+#include "jit/window.h"
+
 // More than any block needs: an instruction takes less than 256 bytes of hot and of cold code.
 #define ROOM_NEEDED ((BLOCK_MAX_INSNS + 2) * 512u)
 #define ROOM_HOOKS  (BLOCK_MAX_INSNS * 1600u)
@@ -266,6 +268,7 @@ bool translate_block(struct translator *t, struct block *block)
             break;
         }
         t->slow_opened = false;
+        t->tabled = t->window && !window_suits(t->sites, block->linear + block->insns[i].offset);
         t->carry_at_hand = false;
         t->flags_before = t->live[i];
         t->flags_after = t->live[i + 1];

@@ -131,6 +131,8 @@ struct stored_value {
 };
 #define MAX_STORED_VALUES 8u
 
+struct window_sites;
+
 struct translator {
     struct cpu *cpu;
     struct code_cache *cache;
@@ -140,7 +142,9 @@ struct translator {
     bool observed;    // a helper may look at the guest's flags: they are exact between blocks
     bool faulting;    // faults of translated code are answered: polls may fault
     bool counting;    // -icount: blocks end exactly at cpu->jit.target
+    const struct window_sites *sites; // those that the window does not suit
     bool window;      // the present block reaches memory through the window
+    bool tabled;      // ... but the present instruction does not
     uint32_t mode;
 
     struct x64 hot, cold;

@@ -42,7 +42,7 @@ bool stack_is_native(const struct translator *t)
 
 bool window_is_used(const struct translator *t)
 {
-    return t->window;
+    return t->window && !t->tabled;
 }
 
 void flags_release_for_memory(struct translator *t, unsigned live)

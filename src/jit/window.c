@@ -113,6 +113,7 @@ static bool answer(struct executor *ex, const siginfo_t *info, ucontext_t *conte
     }
     ex->window.last_pc = 0;
     ex->window.refused++;
+    ex->window.refused_now = true;
     if (site->flags_host) {
         unsigned eflags = (unsigned)regs[REG_EFL];
         ex->cpu->jit.flags = (uint16_t)((eflags & HOST_CF_TO_SF) << 8 | (eflags & HOST_OF ? 1 : 0));
@@ -195,6 +196,31 @@ void window_enter(struct executor *ex)
 void window_leave(struct executor *ex)
 {
     running = NULL;
+}
+
+static unsigned site_slot(uint32_t linear)
+{
+    return (linear ^ linear >> 8) % WINDOW_SITES;
+}
+
+bool window_note_refused(struct executor *ex, const struct block *block, unsigned index)
+{
+    struct window_sites *sites = &ex->window.sites;
+    uint32_t linear = block->linear + block->insns[index].offset;
+    unsigned slot = site_slot(linear);
+    if (sites->linear[slot] != linear) {
+        sites->linear[slot] = linear;
+        sites->count[slot] = 0;
+    }
+    if (sites->count[slot] < WINDOW_REFUSED)
+        sites->count[slot]++;
+    return sites->count[slot] == WINDOW_REFUSED;
+}
+
+bool window_suits(const struct window_sites *sites, uint32_t linear)
+{
+    unsigned slot = site_slot(linear);
+    return sites->count[slot] < WINDOW_REFUSED || sites->linear[slot] != linear;
 }
 
 static uint64_t cost_now(const struct executor *ex)

@@ -8,6 +8,10 @@
 // back. A page that becomes code must lose its write entries: for each page of RAM a hint names the
 // one linear page through which it may be written, or says "several", and only then the lists are
 // searched.
+//
+// Pages that cannot be in the tables, because code lies on them or because they are a device's, are
+// remembered in a small cache beside them, so that accesses there cost no walk each. Its entries
+// live at most as long as those of the tables.
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -28,6 +32,17 @@ struct entry_list {
     uint32_t index[LIST_CAPACITY];
 };
 
+#define SLOW_PAGES      256u
+#define SLOW_KEY_BITS   22u // linear page, privilege, access
+#define SLOW_PER_LINEAR 4u
+
+// What a walk found for one linear page, privilege and kind of data access.
+struct slow_page {
+    uint64_t tag;      // generation and key; 0: nothing
+    uint64_t physical; // of the page
+    uint8_t *host;     // memory with code on it; NULL: no plain memory
+};
+
 struct mmu_private {
     uintptr_t *tables; // the six, contiguous
     uintptr_t *empty;  // made when first asked for
@@ -35,6 +50,8 @@ struct mmu_private {
     uint64_t large[LARGE_REGIONS / 64]; // 4 MiB of linear space with entries from a large page
     uint32_t *write_hint; // for each page of RAM: linear page + 1, HINT_NONE or HINT_SEVERAL
     size_t hints;
+    struct slow_page slow[SLOW_PAGES];
+    uint64_t slow_generation; // entries of others are void; never 0
 };
 
 static uint32_t table_index(enum mmu_access access, bool user, uint32_t linear)
@@ -52,6 +69,7 @@ bool mmu_init(struct mmu *mmu, struct physmem *mem, struct log *log, struct erro
                          (unsigned)(TLB_BYTES >> 20));
     struct mmu_private *priv = xcalloc(1, sizeof *priv);
     priv->tables = tables;
+    priv->slow_generation = 1;
     priv->hints = physmem_ram_size(mem) / PAGE_SIZE;
     priv->write_hint = xcalloc(priv->hints + 1, sizeof *priv->write_hint);
     mmu->priv = priv;
@@ -96,6 +114,55 @@ static void list_flush(struct mmu_private *priv, struct entry_list *list)
     list->count = 0;
 }
 
+static uint64_t slow_key(enum mmu_access access, bool user, uint32_t linear)
+{
+    return (uint64_t)(linear >> PAGE_SHIFT) * SLOW_PER_LINEAR + user * 2u + (access == MMU_WRITE);
+}
+
+static struct slow_page *slow_slot(struct mmu_private *priv, uint64_t key)
+{
+    return &priv->slow[key % SLOW_PAGES];
+}
+
+static void slow_forget(struct mmu_private *priv, uint32_t linear)
+{
+    struct slow_page *slots = slow_slot(priv, slow_key(MMU_READ, false, linear));
+    for (unsigned i = 0; i < SLOW_PER_LINEAR; i++)
+        slots[i].tag = 0;
+}
+
+static void slow_forget_all(struct mmu_private *priv)
+{
+    priv->slow_generation++;
+}
+
+static void slow_remember(struct mmu_private *priv, enum mmu_access access, bool user,
+                          uint32_t linear, uint64_t physical, uint8_t *host_page)
+{
+    uint64_t key = slow_key(access, user, linear);
+    *slow_slot(priv, key) = (struct slow_page){
+        .tag = priv->slow_generation << SLOW_KEY_BITS | key,
+        .physical = physical & ~(uint64_t)(PAGE_SIZE - 1),
+        .host = host_page,
+    };
+}
+
+// A page without code any more is for the tables again.
+static bool slow_find(struct mmu *mmu, enum mmu_access access, bool user, uint32_t linear,
+                      uint8_t **host, struct mmu_result *result)
+{
+    struct mmu_private *priv = mmu->priv;
+    uint64_t key = slow_key(access, user, linear);
+    const struct slow_page *slow = slow_slot(priv, key);
+    if (access == MMU_EXECUTE || slow->tag != (priv->slow_generation << SLOW_KEY_BITS | key) ||
+        (slow->host && !physmem_is_code(mmu->mem, slow->host)))
+        return false;
+    mmu->slow_hits++;
+    *host = slow->host ? slow->host + (linear & ~PAGE_MASK) : NULL;
+    *result = (struct mmu_result){.physical = slow->physical | (linear & ~PAGE_MASK)};
+    return true;
+}
+
 // Gives the memory back, which also makes every entry zero.
 static void drop_tables(struct mmu *mmu)
 {
@@ -106,6 +173,7 @@ static void drop_tables(struct mmu *mmu)
     }
     priv->local.count = 0;
     priv->global.count = 0;
+    slow_forget_all(priv);
     memset(priv->large, 0, sizeof priv->large);
     mmu->flushes++;
 }
@@ -115,6 +183,7 @@ void mmu_flush_all(struct mmu *mmu)
     struct mmu_private *priv = mmu->priv;
     list_flush(priv, &priv->local);
     list_flush(priv, &priv->global);
+    slow_forget_all(priv);
     memset(priv->large, 0, sizeof priv->large);
     mmu->flushes++;
     mmu->window_open = false;
@@ -125,6 +194,7 @@ void mmu_flush_all(struct mmu *mmu)
 static void flush_local(struct mmu *mmu)
 {
     list_flush(mmu->priv, &mmu->priv->local);
+    slow_forget_all(mmu->priv);
     mmu->flushes++;
     mmu->window_open = false;
     if (log_enabled(mmu->log, LOG_MMU))
@@ -151,9 +221,11 @@ static void invalidate_page(struct mmu *mmu, uint32_t linear)
     if (UNLIKELY(priv->large[region / 64] & bit)) {
         priv->large[region / 64] &= ~bit;
         clear_entries(priv, region * REGION_ENTRIES, REGION_ENTRIES);
+        slow_forget_all(priv);
         mmu->window_open = false;
     } else {
         clear_entries(priv, linear >> PAGE_SHIFT, 1);
+        slow_forget(priv, linear);
         window_page_changed(mmu, linear);
     }
 }
@@ -233,6 +305,22 @@ static void note_write(struct mmu *mmu, uint32_t linear, const uint8_t *host_pag
     priv->write_hint[page] = own;
 }
 
+static void note_large(struct mmu_private *priv, uint32_t linear, const struct page_walk *walk)
+{
+    if (walk->page_size != PAGE_SIZE)
+        priv->large[linear / LARGE_4M / 64] |= UINT64_C(1) << (linear / LARGE_4M % 64);
+}
+
+// The page is one that accesses of this kind reach without the tables.
+static void enter_slow(struct mmu *mmu, enum mmu_access access, bool user, uint32_t linear,
+                       uint64_t physical, uint8_t *host_page, const struct page_walk *walk)
+{
+    if (access == MMU_EXECUTE)
+        return;
+    note_large(mmu->priv, linear, walk);
+    slow_remember(mmu->priv, access, user, linear, physical, host_page);
+}
+
 static void enter(struct mmu *mmu, enum mmu_access access, bool user, uint32_t linear,
                   const uint8_t *host_page, const struct page_walk *walk)
 {
@@ -249,8 +337,7 @@ static void enter(struct mmu *mmu, enum mmu_access access, bool user, uint32_t l
             drop_tables(mmu);
         list->index[list->count++] = index;
     }
-    if (walk->page_size != PAGE_SIZE)
-        priv->large[linear / LARGE_4M / 64] |= UINT64_C(1) << (linear / LARGE_4M % 64);
+    note_large(priv, linear, walk);
     priv->tables[index] = addend;
 }
 
@@ -302,19 +389,25 @@ bool mmu_fill(struct mmu *mmu, uint32_t linear, enum mmu_access access, bool use
               struct mmu_result *result)
 {
     struct page_walk walk;
+    if (slow_find(mmu, access, user, linear, host, result))
+        return true;
     *host = NULL;
     if (!walk_access(mmu, linear, access, user, &walk, result))
         return false;
     if (UNLIKELY(signal_has_subscribers(mmu->signal_tlb_set_page)))
         emit_set_page(mmu, linear, user, &walk);
-    if (UNLIKELY(result->physical >> 32))
+    if (UNLIKELY(result->physical >> 32)) {
+        enter_slow(mmu, access, user, linear, result->physical, NULL, &walk);
         return true;
+    }
     // Looked up after the accessed bits were stored: a listener told of that store may have changed
     // what is cached.
     struct phys_page page = physmem_page(mmu->mem, (uint32_t)result->physical);
     uint8_t *host_page = access == MMU_WRITE ? page.write : page.read;
-    if (!host_page)
+    if (!host_page) {
+        enter_slow(mmu, access, user, linear, result->physical, NULL, &walk);
         return true;
+    }
     *host = host_page + (linear & ~PAGE_MASK);
     mmu->fills++;
     if (log_enabled(mmu->log, LOG_MMU))
@@ -333,6 +426,8 @@ bool mmu_fill(struct mmu *mmu, uint32_t linear, enum mmu_access access, bool use
     }
     if (!physmem_is_code(mmu->mem, host_page))
         enter(mmu, MMU_WRITE, user, linear, host_page, &walk);
+    else
+        enter_slow(mmu, MMU_WRITE, user, linear, result->physical, host_page, &walk);
     // What may be written may be read, and mostly is soon.
     if (page.read && mmu_host(mmu, linear & PAGE_MASK, MMU_READ, user) != page.read)
         enter(mmu, MMU_READ, user, linear, page.read, &walk);

@@ -40,6 +40,7 @@ struct mmu {
     bool trace_all; // nothing enters the read and write tables
     // Counters for `info tlb` and `info jit`.
     uint64_t fills, walks;
+    uint64_t slow_hits; // accesses to pages with code or of devices that needed no walk
     uint64_t flushes; // of any extent: who caches translations compares it
     struct mmu_private *priv;           // filled-entry lists
     struct mmu_window *window;          // mmu/window.h; NULL: there is none
@@ -82,7 +83,8 @@ bool mmu_translate(struct mmu *mmu, uint32_t linear, enum mmu_access access, boo
 
 // Like mmu_translate, and enters the page in the table of (user, access) when plain memory is
 // behind it and nothing asks to see each access. *host is the byte's host address, or NULL when the
-// access must go through physmem_load/store.
+// access must go through physmem_load/store. A page with code, or of a device, stays out of the
+// tables, but is walked only once until the next flush.
 bool mmu_fill(struct mmu *mmu, uint32_t linear, enum mmu_access access, bool user, uint8_t **host,
               struct mmu_result *result);
 

@@ -107,7 +107,9 @@ bool info_jit(struct monitor *mon, const struct arguments *args, struct error *e
         {"window opened", window.opened},
         {"window pages", window.pages},
         {"window fills", window.mapped},
+        {"window refused", s.refused},
         {"TLB fills", mmu->fills},
+        {"slow-page hits", mmu->slow_hits},
         {"TLB flushes", mmu->flushes},
         {"page walks", mmu->walks},
     };

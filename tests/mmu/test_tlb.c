@@ -169,6 +169,64 @@ static void test_code_pages(void **state)
     }
 }
 
+// Pages that stay out of the tables are walked once, until something that a flush covers may have
+// changed.
+static void test_slow_pages(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t *page = f->ram + FRAME;
+    struct mmu_result result;
+    uint8_t *host;
+    map_4k(f, 0x5000, P | RW | US, FRAME | P | RW | US);
+    map_4k(f, 0x6000, P | RW | US, MMIO_BASE | P | RW | US);
+    set32(f, ROOT + 8, (MMIO_BASE & 0xffc00000) | P | RW | PS);
+    physmem_mark_code(f->mem, page);
+    mmu_set_control(&f->mmu, cr0_on, ROOT, CR4_PSE, false, true);
+    const uint32_t large = 0x800000 + (MMIO_BASE & 0x3fffff);
+    for (unsigned round = 0; round < 7; round++) {
+        for (uint32_t n = 0; n < 40; n++) {
+            uint64_t walks = f->mmu.walks, hits = f->mmu.slow_hits;
+            assert_ptr_equal(fill(f, 0x5010 + n, MMU_WRITE, true), page + 0x10 + n);
+            assert_true(mmu_fill(&f->mmu, 0x6020 + n, MMU_READ, false, &host, &result));
+            assert_null(host);
+            assert_true(result.physical == MMIO_BASE + 0x20 + n);
+            assert_true(mmu_fill(&f->mmu, large + n, MMU_WRITE, false, &host, &result));
+            assert_null(host);
+            assert_true(result.physical == MMIO_BASE + n);
+            assert_int_equal(f->mmu.walks - walks, n ? 0 : 3);
+            assert_int_equal(f->mmu.slow_hits - hits, n ? 3 : 0);
+        }
+        ASSERT_MISS(f, 0x5000, MMU_WRITE, true);
+        if (round == 0) {
+            mmu_flush_all(&f->mmu);
+        } else if (round == 1) {
+            mmu_set_control(&f->mmu, cr0_on, ROOT, CR4_PSE, false, true);
+        } else if (round == 2) { // any page of the large one
+            mmu_flush_page(&f->mmu, 0x5000);
+            mmu_flush_page(&f->mmu, 0x6000);
+            mmu_flush_page(&f->mmu, 0x800000);
+        } else if (round == 3) { // and what is refused goes, as far as it is the page's own
+            map_4k(f, 0x5000, P | RW | US, FRAME | P | RW | US);
+            assert_false(mmu_fill(&f->mmu, large, MMU_READ, true, &host, &result));
+            mmu_flush_page(&f->mmu, 0x5000);
+            mmu_flush_page(&f->mmu, 0x6000);
+        } else {
+            mmu_flush_all(&f->mmu);
+        }
+    }
+    // Each right of its own is looked up for itself.
+    map_4k(f, 0x6000, P | RW | US, MMIO_BASE | P);
+    mmu_flush_page(&f->mmu, 0x6000);
+    assert_true(mmu_fill(&f->mmu, 0x6000, MMU_READ, false, &host, &result));
+    assert_false(mmu_fill(&f->mmu, 0x6000, MMU_WRITE, false, &host, &result));
+    assert_false(mmu_fill(&f->mmu, 0x6000, MMU_READ, true, &host, &result));
+    // A page that holds no code any more is for the tables.
+    fill(f, 0x5000, MMU_WRITE, true);
+    physmem_clear_code(f->mem, page);
+    assert_ptr_equal(fill(f, 0x5000, MMU_WRITE, true), page);
+    ASSERT_HIT(f, 0x5000, MMU_WRITE, true);
+}
+
 static void test_trace_all(void **state)
 {
     struct fixture *f = *state;
@@ -428,6 +486,24 @@ static void random_fill(struct fuzz *z)
     }
 }
 
+// What a data access is told of its page, from a cache or not, must be what a walk says now.
+static void random_access(struct fuzz *z)
+{
+    uint32_t linear = fuzz_linear(rng_below(&z->rng, LINEARS)) + rng_below(&z->rng, PAGE_SIZE);
+    struct mmu_result result, walked;
+    uint8_t *host;
+    bool user = rng_one_in(&z->rng, 2);
+    enum mmu_access access = rng_one_in(&z->rng, 2) ? MMU_WRITE : MMU_READ;
+    for (unsigned n = 0; n < 2; n++)
+        if (!mmu_fill(&z->f->mmu, linear, access, user, &host, &result))
+            return;
+    assert_true(mmu_translate(&z->f->mmu, linear, access, user, &walked));
+    assert_true(walked.physical == result.physical);
+    struct phys_page page = physmem_page(z->f->mem, (uint32_t)result.physical);
+    uint8_t *expected = access == MMU_WRITE ? page.write : page.read;
+    assert_ptr_equal(host, expected ? expected + (linear & ~PAGE_MASK) : NULL);
+}
+
 // An entry that stands must be what a walk gives now, and that walk must have nothing left to mark.
 static unsigned check_all(struct fuzz *z)
 {
@@ -473,8 +549,10 @@ static void test_random_sequences(void **state)
                 random_control(&z);
             else if (kind == 5)
                 random_code_mark(&z);
-            else
+            else if (kind < 11)
                 random_fill(&z);
+            else
+                random_access(&z);
             if (step % 4 == 0)
                 live += check_all(&z);
         }
@@ -482,6 +560,7 @@ static void test_random_sequences(void **state)
         assert_int_equal(check_all(&z), 0);
     }
     assert_true(live > 10000);
+    assert_true(f->mmu.slow_hits > 500);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -495,6 +574,7 @@ int main(void)
         TEST(test_control_changes),
         TEST(test_large_page_goes_as_a_whole),
         TEST(test_code_pages),
+        TEST(test_slow_pages),
         TEST(test_trace_all),
         TEST(test_overflowing_lists),
         TEST(test_signal),
