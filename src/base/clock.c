@@ -9,6 +9,13 @@
 
 #define TIMER_NOT_ARMED SIZE_MAX
 
+// Real-time mode, while guest code runs: how often the thread's CPU time is looked at, what counts
+// as time without a CPU, and how much of it the clock makes up for at most, at which speed.
+#define CPU_TIME_INTERVAL INT64_C(1000000)
+#define CPU_TIME_SLACK    INT64_C(500000)
+#define LOST_TIME_KEPT    (60 * NANOSECONDS_PER_SECOND)
+#define CATCH_UP_DIVISOR  8
+
 struct timer {
     struct clock *clock;
     const char *name;
@@ -27,6 +34,11 @@ struct clock {
     // executed time. In both modes the reading while stopped is `frozen`.
     int64_t offset;
     int64_t frozen;
+    bool executing;
+    int64_t checked_real; // host clock and CPU time of the thread when they were last compared
+    int64_t checked_cpu;
+    int64_t last_now; // the latest reading, which no later one goes below
+    int64_t lost;     // time without a CPU that the clock is still behind
     struct timer **heap;
     size_t armed;
     size_t capacity;
@@ -35,13 +47,52 @@ struct clock {
     void *notify_self;
 };
 
+static int64_t host_clock(clockid_t id)
+{
+    struct timespec ts;
+    clock_gettime(id, &ts);
+    return (int64_t)ts.tv_sec * NANOSECONDS_PER_SECOND + ts.tv_nsec;
+}
+
 static int64_t source_now(const struct clock *clock)
 {
     if (clock->instructions)
         return (int64_t)(*clock->instructions << clock->shift);
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * NANOSECONDS_PER_SECOND + ts.tv_nsec;
+    return host_clock(CLOCK_MONOTONIC);
+}
+
+static void compare_cpu_time_from(struct clock *clock, int64_t real)
+{
+    clock->checked_real = real;
+    clock->checked_cpu = host_clock(CLOCK_THREAD_CPUTIME_ID);
+}
+
+static void catch_up(struct clock *clock, int64_t elapsed)
+{
+    int64_t step = elapsed / CATCH_UP_DIVISOR;
+    if (step > clock->lost)
+        step = clock->lost;
+    clock->lost -= step;
+    clock->offset += step;
+}
+
+// Guest code has run since the last comparison: takes time without a CPU out of the clock.
+static void leave_out_lost_time(struct clock *clock, int64_t real)
+{
+    int64_t elapsed = real - clock->checked_real, cpu = clock->checked_cpu;
+    compare_cpu_time_from(clock, real);
+    int64_t lost = elapsed - (clock->checked_cpu - cpu);
+    int64_t limit = real + clock->offset - clock->last_now; // readings do not go back
+    if (lost > limit)
+        lost = limit;
+    if (lost < CPU_TIME_SLACK) {
+        catch_up(clock, elapsed);
+        return;
+    }
+    clock->offset -= lost;
+    clock->lost += lost;
+    if (clock->lost > LOST_TIME_KEPT)
+        clock->lost = LOST_TIME_KEPT;
 }
 
 struct clock *clock_create(void)
@@ -77,12 +128,16 @@ unsigned clock_icount_shift(const struct clock *clock)
     return clock->shift;
 }
 
-int64_t clock_now(const struct clock *clock)
+int64_t clock_now(struct clock *clock)
 {
     // Instructions count executed time by themselves: that clock needs no stopping.
     if (!clock->running && !clock->instructions)
         return clock->frozen;
-    return (int64_t)((uint64_t)source_now(clock) + (uint64_t)clock->offset);
+    int64_t source = source_now(clock);
+    if (clock->executing && source - clock->checked_real >= CPU_TIME_INTERVAL)
+        leave_out_lost_time(clock, source);
+    clock->last_now = (int64_t)((uint64_t)source + (uint64_t)clock->offset);
+    return clock->last_now;
 }
 
 void clock_start(struct clock *clock)
@@ -91,6 +146,7 @@ void clock_start(struct clock *clock)
         return;
     if (!clock->instructions)
         clock->offset = clock->frozen - source_now(clock);
+    clock->last_now = clock->frozen;
     clock->running = true;
 }
 
@@ -100,6 +156,26 @@ void clock_stop(struct clock *clock)
         return;
     clock->frozen = clock_now(clock);
     clock->running = false;
+}
+
+void clock_execution_begins(struct clock *clock)
+{
+    if (clock->instructions)
+        return;
+    int64_t real = source_now(clock);
+    if (real - clock->checked_real >= CPU_TIME_SLACK) {
+        catch_up(clock, real - clock->checked_real);
+        compare_cpu_time_from(clock, real);
+    }
+    clock->executing = true;
+}
+
+void clock_execution_ends(struct clock *clock)
+{
+    if (!clock->executing)
+        return;
+    clock_now(clock);
+    clock->executing = false;
 }
 
 void clock_skip_to(struct clock *clock, int64_t when)
@@ -112,6 +188,7 @@ void clock_skip_to(struct clock *clock, int64_t when)
 void clock_set_now(struct clock *clock, int64_t now)
 {
     clock->frozen = now;
+    clock->last_now = now;
     clock->offset = (int64_t)((uint64_t)now - (uint64_t)source_now(clock));
 }
 

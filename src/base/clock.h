@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 // The virtual clock of a machine, in nanoseconds since power-on, and the timers on it.
 // Real-time mode: follows the host's monotonic clock while the machine runs, stands while it is
-// stopped. Instruction mode (-icount): a pure function of executed instructions, plus the idle time
-// that was skipped. Thread: the machine's thread only.
+// stopped. Where guest code runs and the host gives the thread no CPU for a millisecond or more,
+// the clock stands too, so that a guest on a busy host sees a slow clock and not one that leaps
+// past its time limits; it makes up for that later, an eighth faster than the host's clock.
+// Instruction mode (-icount): a pure function of executed instructions, plus the idle time that was
+// skipped. Thread: the machine's thread only.
 #ifndef EMU_BASE_CLOCK_H
 #define EMU_BASE_CLOCK_H
 
@@ -23,11 +26,15 @@ void clock_set_icount(struct clock *clock, const uint64_t *instructions, unsigne
 bool clock_is_icount(const struct clock *clock);
 unsigned clock_icount_shift(const struct clock *clock);
 
-int64_t clock_now(const struct clock *clock);
+int64_t clock_now(struct clock *clock);
 
 // The clock runs only between clock_start and clock_stop; it is created stopped.
 void clock_start(struct clock *clock);
 void clock_stop(struct clock *clock);
+
+// Guest code runs between these two, on the calling thread. No effect in instruction mode.
+void clock_execution_begins(struct clock *clock);
+void clock_execution_ends(struct clock *clock);
 
 // Instruction mode: jumps forward to `when` (the CPU is halted and nothing happens before it).
 void clock_skip_to(struct clock *clock, int64_t when);

@@ -436,7 +436,9 @@ static void run_guest(struct machine *m)
     clock_run_due(m->clock);
     if (m->reset_wanted || m->power_off_wanted || m->status != STATUS_RUNNING || cpu_is_idle(m))
         return;
+    clock_execution_begins(m->clock);
     executor_run(m->executor, plan_stretch(m));
+    clock_execution_ends(m->clock);
     if (m->cpu->activity == CPU_SHUTDOWN) {
         log_write(m->log, LOG_RESET, "triple fault\n");
         m->reset_wanted = true;

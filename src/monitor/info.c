@@ -122,7 +122,7 @@ bool info_jit(struct monitor *mon, const struct arguments *args, struct error *e
 
 bool info_icount(struct monitor *mon, const struct arguments *args, struct error *err)
 {
-    const struct clock *clock = machine_clock(mon->machine);
+    struct clock *clock = machine_clock(mon->machine);
     monitor_printf(mon, "instructions: %llu\n",
                    (unsigned long long)machine_cpu(mon->machine)->instructions);
     if (clock_is_icount(clock))

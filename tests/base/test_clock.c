@@ -271,10 +271,92 @@ static void test_muldiv(void **state)
     assert_true(muldiv64(UINT64_MAX, 3, 3) == UINT64_MAX);
 }
 
+static int64_t host_now(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * NANOSECONDS_PER_SECOND + ts.tv_nsec;
+}
+
+static int64_t cpu_now(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+    return (int64_t)ts.tv_sec * NANOSECONDS_PER_SECOND + ts.tv_nsec;
+}
+
+// Sleeping stands for a host that runs something else.
+static void test_time_without_a_cpu_is_left_out_while_guest_code_runs(void **state)
+{
+    struct clock *clock = clock_create();
+    clock_start(clock);
+    clock_execution_begins(clock);
+    int64_t start = clock_now(clock);
+    sleep_ms(50);
+    int64_t after = clock_now(clock);
+    assert_true(after >= start);
+    assert_true(after - start < 20000000);
+
+    // What it computes counts in full.
+    for (int64_t from = cpu_now(), last = after; cpu_now() - from < 20000000;) {
+        int64_t now = clock_now(clock);
+        assert_true(now >= last);
+        last = now;
+    }
+    assert_true(clock_now(clock) - after >= 18000000);
+    clock_execution_ends(clock);
+
+    // Outside, time passes as the host's does, and an eighth of that is made up for.
+    int64_t idle_host = host_now(), idle = clock_now(clock);
+    sleep_ms(40);
+    clock_execution_begins(clock);
+    assert_true(clock_now(clock) - idle >= 40000000 + 40000000 / 8 - 1000000);
+    clock_execution_ends(clock);
+    assert_true(clock_now(clock) - idle <= (host_now() - idle_host) * 9 / 8 + 2000000);
+    clock_destroy(clock);
+    (void)state;
+}
+
+static void test_a_clock_with_nothing_to_make_up_for_keeps_to_the_host(void **state)
+{
+    struct clock *clock = clock_create();
+    clock_start(clock);
+    int64_t host = host_now(), start = clock_now(clock);
+    for (int i = 0; i < 10; i++) {
+        sleep_ms(3);
+        clock_execution_begins(clock);
+        clock_execution_ends(clock);
+    }
+    int64_t now = clock_now(clock);
+    assert_true(now - start <= host_now() - host);
+    assert_true(now - start >= 30000000 - 1000000);
+    clock_destroy(clock);
+    (void)state;
+}
+
+static void test_instruction_mode_knows_no_lost_time(void **state)
+{
+    struct clock *clock = clock_create();
+    uint64_t instructions = 0;
+    clock_set_icount(clock, &instructions, 2);
+    clock_start(clock);
+    clock_execution_begins(clock);
+    instructions = 1000;
+    sleep_ms(5);
+    assert_int_equal(clock_now(clock), 4000);
+    clock_execution_ends(clock);
+    assert_int_equal(clock_now(clock), 4000);
+    clock_destroy(clock);
+    (void)state;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_real_time_stands_while_stopped),
+        cmocka_unit_test(test_time_without_a_cpu_is_left_out_while_guest_code_runs),
+        cmocka_unit_test(test_a_clock_with_nothing_to_make_up_for_keeps_to_the_host),
+        cmocka_unit_test(test_instruction_mode_knows_no_lost_time),
         cmocka_unit_test(test_icount),
         cmocka_unit_test(test_timers_run_in_order),
         cmocka_unit_test(test_cancel_and_rearm),
