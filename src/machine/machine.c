@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The machine's thread: events from outside, due timers, then guest code, again and again.
+// A machine as a whole: what it is made of, how it is put together and taken apart.
 #include "machine/machine.h"
 
 #include <stdatomic.h>
@@ -9,41 +9,11 @@
 
 #include <xxhash.h>
 
-#include "machine/firmware.h"
+#include "machine/machine_internal.h"
 
-struct machine {
-    struct machine_config config;
-    struct log *log;
-    struct event_loop *loop;
-    struct clock *clock;
-    struct state_registry *registry;
-    struct physmem *mem;
-    struct portio *ports;
-    struct cpu *cpu;
-    struct executor *executor;
-    struct broker *broker;
-    struct plugin_host *plugins;
-    struct pc *pc;
-    struct firmware bios, vga_bios;
-    enum machine_status status;
-    _Atomic bool quit_requested; // by a signal
-    bool quit;
-    int exit_code;
-    bool reset_wanted, power_off_wanted;
-    // Real-time mode: a timer descriptor on the event loop kicks the CPU when the next virtual
-    // timer is due.
-    int timer_fd;
-    struct fd_watch *timer_watch;
-    int64_t armed_deadline;
-    void (*print)(void *self, const char *text, size_t length);
-    void *print_self;
-};
-
-static void kick_cpu(void *opaque)
+static void kick_from_loop(void *opaque)
 {
-    struct machine *m = opaque;
-    if (m->cpu)
-        cpu_kick(m->cpu);
+    machine_kick(opaque);
 }
 
 static void timer_fd_ready(void *self, unsigned events)
@@ -58,7 +28,7 @@ static void timer_fd_ready(void *self, unsigned events)
 // anew.
 static void deadline_moved(void *self)
 {
-    kick_cpu(self);
+    machine_kick(self);
 }
 
 struct machine *machine_create(struct log *log, struct error *err)
@@ -67,7 +37,7 @@ struct machine *machine_create(struct log *log, struct error *err)
     m->log = log;
     m->status = STATUS_PRELAUNCH;
     m->armed_deadline = CLOCK_NEVER;
-    m->loop = event_loop_create(kick_cpu, m, err);
+    m->loop = event_loop_create(kick_from_loop, m, err);
     m->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     if (!m->loop || m->timer_fd < 0) {
         if (m->loop)
@@ -97,16 +67,14 @@ static void on_nmi(void *self)
 
 static void on_reset(void *self)
 {
-    struct machine *m = self;
-    m->reset_wanted = true;
-    kick_cpu(m);
+    machine_reset(self);
 }
 
 static void on_power_off(void *self)
 {
     struct machine *m = self;
     m->power_off_wanted = true;
-    kick_cpu(m);
+    machine_kick(m);
 }
 
 static void on_debug_exit(void *self, uint32_t value)
@@ -357,168 +325,6 @@ void machine_destroy(struct machine *m)
     firmware_free(&m->bios);
     firmware_free(&m->vga_bios);
     free(m);
-}
-
-static void do_reset(struct machine *m)
-{
-    m->reset_wanted = false;
-    if (m->config.no_reboot) {
-        machine_quit(m, 0);
-        return;
-    }
-    pc_reset(m->pc);
-    cpu_reset(m->cpu);
-}
-
-static void do_power_off(struct machine *m)
-{
-    m->power_off_wanted = false;
-    if (!m->config.no_shutdown) {
-        machine_quit(m, 0);
-        return;
-    }
-    machine_pause(m);
-    m->status = STATUS_SHUTDOWN;
-}
-
-static bool cpu_is_idle(const struct machine *m)
-{
-    return m->cpu->activity == CPU_HALTED && !cpu_has_wake_event(m->cpu);
-}
-
-// How long the event loop may sleep: 0 when there is guest code to run.
-static int64_t wait_time(struct machine *m)
-{
-    if (m->reset_wanted || m->power_off_wanted || m->quit)
-        return 0;
-    if (m->status != STATUS_RUNNING)
-        return -1;
-    if (!cpu_is_idle(m))
-        return 0;
-    int64_t next = clock_next_deadline(m->clock);
-    if (next == CLOCK_NEVER)
-        return -1;
-    if (clock_is_icount(m->clock)) {
-        clock_skip_to(m->clock, next);
-        return 0;
-    }
-    int64_t now = clock_now(m->clock);
-    return next > now ? next - now : 0;
-}
-
-// Plans the end of the coming stretch of guest code and returns its last instruction count.
-static uint64_t plan_stretch(struct machine *m)
-{
-    int64_t next = clock_next_deadline(m->clock);
-    if (next == CLOCK_NEVER)
-        return UINT64_MAX;
-    int64_t left = next - clock_now(m->clock);
-    if (left < 0)
-        left = 0;
-    if (clock_is_icount(m->clock)) {
-        unsigned shift = clock_icount_shift(m->clock);
-        uint64_t insns = ((uint64_t)left + (UINT64_C(1) << shift) - 1) >> shift;
-        return m->cpu->instructions + (insns ? insns : 1);
-    }
-    if (next != m->armed_deadline) {
-        struct itimerspec when = {.it_value = {.tv_sec = left / NANOSECONDS_PER_SECOND,
-                                               .tv_nsec = left % NANOSECONDS_PER_SECOND}};
-        if (left == 0)
-            when.it_value.tv_nsec = 1;
-        timerfd_settime(m->timer_fd, 0, &when, NULL);
-        m->armed_deadline = next;
-    }
-    return UINT64_MAX;
-}
-
-static void run_guest(struct machine *m)
-{
-    clock_run_due(m->clock);
-    if (m->reset_wanted || m->power_off_wanted || m->status != STATUS_RUNNING || cpu_is_idle(m))
-        return;
-    clock_execution_begins(m->clock);
-    executor_run(m->executor, plan_stretch(m));
-    clock_execution_ends(m->clock);
-    if (m->cpu->activity == CPU_SHUTDOWN) {
-        log_write(m->log, LOG_RESET, "triple fault\n");
-        m->reset_wanted = true;
-    }
-}
-
-int machine_run(struct machine *m)
-{
-    if (!m->config.start_stopped)
-        machine_resume(m);
-    while (!m->quit) {
-        atomic_store(&m->cpu->kicked, 0);
-        event_loop_run(m->loop, wait_time(m));
-        plugin_host_settle(m->plugins);
-        if (atomic_load(&m->quit_requested))
-            machine_quit(m, 0);
-        if (m->quit)
-            break;
-        if (m->reset_wanted)
-            do_reset(m);
-        else if (m->power_off_wanted)
-            do_power_off(m);
-        else if (m->status == STATUS_RUNNING)
-            run_guest(m);
-    }
-    clock_stop(m->clock);
-    plugin_host_cpus_stopped(m->plugins);
-    return m->exit_code;
-}
-
-void machine_pause(struct machine *m)
-{
-    if (m->status != STATUS_RUNNING)
-        return;
-    m->status = STATUS_PAUSED;
-    clock_stop(m->clock);
-    kick_cpu(m);
-    plugin_host_cpu_paused(m->plugins);
-}
-
-void machine_resume(struct machine *m)
-{
-    if (m->status == STATUS_RUNNING)
-        return;
-    if (m->status == STATUS_SHUTDOWN)
-        m->reset_wanted = true;
-    m->status = STATUS_RUNNING;
-    m->armed_deadline = CLOCK_NEVER;
-    clock_start(m->clock);
-}
-
-void machine_reset(struct machine *m)
-{
-    on_reset(m);
-}
-
-void machine_powerdown(struct machine *m)
-{
-    pc_power_button(m->pc);
-}
-
-void machine_quit(struct machine *m, int exit_code)
-{
-    if (m->quit)
-        return;
-    m->quit = true;
-    m->exit_code = exit_code;
-    kick_cpu(m);
-}
-
-void machine_request_quit(struct machine *m)
-{
-    atomic_store(&m->quit_requested, true);
-    kick_cpu(m);
-    event_loop_wake(m->loop);
-}
-
-enum machine_status machine_get_status(const struct machine *m)
-{
-    return m->status;
 }
 
 const char *machine_status_name(enum machine_status status)

@@ -47,8 +47,9 @@ struct plugin_host {
     struct guard_crash direct_crash;
     uint64_t *proven; // hashes of files that the dynamic linker has survived
     size_t proven_count;
-    char *own_dir; // `plugins` beside the executable
-    char *lib_dir; // of the installation the executable belongs to
+    uint32_t copies; // files that were opened as copies
+    char *own_dir;   // `plugins` beside the executable
+    char *lib_dir;   // of the installation the executable belongs to
 };
 
 // The host of the machine whose turn it is on this thread: the SDK's functions carry no handle.

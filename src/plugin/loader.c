@@ -133,23 +133,28 @@ static bool handle_check(void *handle, const char *path, const struct pi_info **
     return true;
 }
 
-// dlopen looks at names before it looks at files, and an earlier copy may have had this number.
-static char *unused_name(int fd)
+// dlopen looks at names before it looks at files, and an earlier copy may have had this number:
+// each copy gets another spelling of the path, its serial number in binary ("/." is one, "/" is
+// zero).
+static char *unused_name(struct plugin_host *host, int fd)
 {
-    char *name = xasprintf("/proc/self/fd/%d", fd);
-    void *other;
-    while ((other = dlopen(name, RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD)) != NULL) {
-        dlclose(other);
-        char *longer = xasprintf("/proc/self/./%s", name + strlen("/proc/self/"));
+    for (;;) {
+        char spelling[2 * 32 + 1], *at = spelling;
+        for (uint32_t serial = host->copies++; serial; serial >>= 1)
+            at = stpcpy(at, serial & 1 ? "/." : "/");
+        *at = '\0';
+        char *name = xasprintf("/proc/self%s/fd/%d", spelling, fd);
+        void *other = dlopen(name, RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
+        if (!other)
+            return name;
+        dlclose(other); // another machine's
         free(name);
-        name = longer;
     }
-    return name;
 }
 
 // An object that is still mapped (a plugin that crashed, or C++ code that cannot be unmapped) would
 // be given back by dlopen as it is: a copy of the file is a new object.
-static void *open_copy(const char *path)
+static void *open_copy(struct plugin_host *host, const char *path)
 {
     int from = open(path, O_RDONLY | O_CLOEXEC);
     int to = memfd_create("plugin", MFD_CLOEXEC);
@@ -157,7 +162,7 @@ static void *open_copy(const char *path)
     void *handle = NULL;
     if (from >= 0 && to >= 0 && fstat(from, &st) == 0 &&
         sendfile(to, from, NULL, (size_t)st.st_size) == st.st_size) {
-        char *name = unused_name(to);
+        char *name = unused_name(host, to);
         handle = dlopen(name, RTLD_NOW | RTLD_LOCAL);
         free(name);
     }
@@ -168,13 +173,13 @@ static void *open_copy(const char *path)
     return handle;
 }
 
-static void *open_object(const char *path)
+static void *open_object(struct plugin_host *host, const char *path)
 {
     void *mapped = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
     if (!mapped)
         return dlopen(path, RTLD_NOW | RTLD_LOCAL);
     dlclose(mapped);
-    return open_copy(path);
+    return open_copy(host, path);
 }
 
 static size_t measure(const char *const *list)
@@ -248,7 +253,7 @@ bool loader_open(struct plugin_host *host, const char *path, void **handle,
 {
     if (!prove(host, path, err))
         return false;
-    *handle = open_object(path);
+    *handle = open_object(host, path);
     if (!*handle) {
         const char *reason = dlerror();
         return error_set(err, "plugin '%s' cannot be loaded: %s", path,

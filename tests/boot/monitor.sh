@@ -4,6 +4,19 @@
 # power button, which the guest answers by powering off.
 . "$(dirname "$0")/lib.sh"
 
+# A pipe full of commands leaves the guest, an endless loop, its share of the processor.
+head -c 65536 /dev/zero >"$work/loop.rom"
+printf '\353\376' | dd of="$work/loop.rom" bs=1 seek=65520 conv=notrunc status=none
+yes 'info registers' | sed -e '5000~5000s/.*/info icount/' -e 50001q >"$work/many"
+echo quit >>"$work/many"
+"$emu" -display none ${EMU_ACCEL:+-accel "$EMU_ACCEL"} -serial null -monitor stdio -m 16 -bios "$work/loop.rom" \
+    <"$work/many" >"$work/many.out" || fail "a loop under many commands ended with $?"
+mapfile -t counts < <(sed -n 's/^instructions: //p' "$work/many.out")
+[ ${#counts[@]} -eq 10 ] || fail "${#counts[@]} of 10 instruction counts"
+for ((i = 1; i < 10; i++)); do
+    [ "${counts[i]}" -gt "${counts[i - 1]}" ] || fail "5000 monitor commands kept the guest from running: ${counts[*]}"
+done
+
 make_image disk
 emu_start_monitor monitor -m 128 -hda "$work/disk.img"
 emu_type 'info status'
