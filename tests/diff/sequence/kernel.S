@@ -158,7 +158,10 @@ leave:  test byte ptr CS_, 3
         lea esp, [esp + 4]
         ret 8
 1:      and dword ptr FLAGS_, FRAME_MASK
-2:      pop ds
+2:      cmp esp, KERNEL
+        jae 3f
+        and dword ptr FLAGS_, FRAME_MASK // CS is not what was pushed: its place is in ROM or a device
+3:      pop ds
         pop eax
         lea esp, [esp + 4]
         iretd
