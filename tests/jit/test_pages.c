@@ -123,6 +123,27 @@ static void test_store_beside_16(void **state)
     }
 }
 
+// Stores that are probed first, and accesses that cross a page, are no misses: mov edx, 100h;
+// mov edi, VM_DATA; mov ecx, 400h; rep insw; mov ecx, LOOPS; L: inc dword [VM_DATA + 0ffeh];
+// dec ecx; jnz L; hlt
+static void test_known_pages(void **state)
+{
+    for (unsigned w = 0; w < ARRAY_SIZE(ways); w++) {
+        struct fixture f;
+        make(&f, &ways[w]);
+        f.vm->port_value = 0x5aa5;
+        VM_BYTES(f.vm, VM_CODE, 0xba, 0, 1, 0, 0, 0xbf, 0, 0, 3, 0, 0xb9, 0, 4, 0, 0, 0xf3, 0x66,
+                 0x6d, 0xb9, LOOPS & 0xff, LOOPS >> 8, 0, 0, 0xff, 0x05, 0xfe, 0x0f, 3, 0, 0x49,
+                 0x75, 0xf7, 0xf4);
+        run_cheaply(&f, VM_CODE);
+        assert_int_equal(vm_get16(f.vm, VM_DATA), 0x5aa5);
+        assert_int_equal(vm_get16(f.vm, VM_DATA + 0x7fe), 0x5aa5);
+        assert_int_equal(vm_get16(f.vm, VM_DATA + 0x800), 0);
+        assert_int_equal(vm_get32(f.vm, VM_DATA + 0xffe), LOOPS);
+        drop(&f);
+    }
+}
+
 // mov ecx, LOOPS; L: mov eax, [DEVICE + 8]; inc eax; mov [DEVICE + 8], eax; inc dword [30000h];
 // adc ebx, 0; dec ecx; jnz L; hlt
 static void test_device(void **state)
@@ -251,6 +272,7 @@ int main(void)
         cmocka_unit_test(test_device),       cmocka_unit_test(test_device_moves),
         cmocka_unit_test(test_store_into),   cmocka_unit_test(test_store_ahead),
         cmocka_unit_test(test_store_across), cmocka_unit_test(test_dma),
+        cmocka_unit_test(test_known_pages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
