@@ -277,26 +277,35 @@ static int64_t timer_period(const struct lapic *apic)
     return timer_unit(apic) * apic->initial_count;
 }
 
-void lapic_timer_schedule(struct lapic *apic)
+void lapic_timer_start(struct lapic *apic, uint32_t count)
 {
-    int64_t now = clock_now(apic->clock), period = timer_period(apic), deadline;
+    apic->initial_count = count;
+    apic->timer_start = clock_now(apic->clock);
+    if (count)
+        timer_arm(apic->timer, apic->timer_start + timer_period(apic));
+    else
+        timer_cancel(apic->timer);
+}
 
-    if (apic->initial_count == 0) {
-        timer_cancel(apic->timer);
+static void timer_next_period(struct lapic *apic)
+{
+    if (apic->initial_count == 0) // a snapshot may say so
         return;
-    }
-    int64_t passed = now - apic->timer_start;
-    if (apic->lvt[LVT_TIMER] & LVT_PERIODIC) {
-        deadline = apic->timer_start + (passed / period + 1) * period;
-        if (deadline < now + MIN_PERIOD_NS)
-            deadline = now + MIN_PERIOD_NS;
-    } else if (passed < period) {
-        deadline = apic->timer_start + period;
-    } else {
-        timer_cancel(apic->timer);
-        return;
-    }
+    int64_t now = clock_now(apic->clock), period = timer_period(apic);
+    int64_t deadline = apic->timer_start + ((now - apic->timer_start) / period + 1) * period;
+
+    if (deadline < now + MIN_PERIOD_NS)
+        deadline = now + MIN_PERIOD_NS;
     timer_arm(apic->timer, deadline);
+}
+
+// A count that has run out but has not been told of is: the timer is still armed, however late.
+void lapic_timer_changed(struct lapic *apic)
+{
+    if (apic->lvt[LVT_TIMER] & LVT_PERIODIC)
+        timer_next_period(apic);
+    else if (timer_is_armed(apic->timer))
+        timer_arm(apic->timer, apic->timer_start + timer_period(apic));
 }
 
 static void timer_fired(void *self)
@@ -305,7 +314,8 @@ static void timer_fired(void *self)
 
     if (!(apic->lvt[LVT_TIMER] & LVT_MASKED))
         accept(apic, (uint8_t)apic->lvt[LVT_TIMER], false);
-    lapic_timer_schedule(apic);
+    if (apic->lvt[LVT_TIMER] & LVT_PERIODIC)
+        timer_next_period(apic);
 }
 
 uint32_t lapic_current_count(const struct lapic *apic)

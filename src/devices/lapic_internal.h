@@ -61,7 +61,8 @@ void lapic_raise_error(struct lapic *apic, uint32_t bit);
 void lapic_deliver_local(struct lapic *apic, enum lvt n);
 void lapic_write_eoi(struct lapic *apic);
 void lapic_write_icr(struct lapic *apic, uint32_t value);
-void lapic_timer_schedule(struct lapic *apic);
+void lapic_timer_start(struct lapic *apic, uint32_t count);
+void lapic_timer_changed(struct lapic *apic); // its mode or speed
 uint32_t lapic_current_count(const struct lapic *apic);
 
 // lapic_registers.c

@@ -60,7 +60,7 @@ static void write_lvt(struct lapic *apic, enum lvt n, uint32_t value)
         value |= LVT_MASKED;
     apic->lvt[n] = (value & writable[n]) | keep;
     if (n == LVT_TIMER)
-        lapic_timer_schedule(apic);
+        lapic_timer_changed(apic);
     // A level wire that is already up is seen when its vector opens.
     if ((n == LVT_LINT0 || n == LVT_LINT1) && (value & LVT_LEVEL) && apic->lint[n - LVT_LINT0])
         lapic_deliver_local(apic, n);
@@ -113,13 +113,11 @@ static void register_write(struct lapic *apic, uint32_t reg, uint32_t value)
         apic->icr_high = value & 0xff000000;
         break;
     case 0x38:
-        apic->initial_count = value;
-        apic->timer_start = clock_now(apic->clock);
-        lapic_timer_schedule(apic);
+        lapic_timer_start(apic, value);
         break;
     case 0x3e:
         apic->divide = value & 0x0b;
-        lapic_timer_schedule(apic);
+        lapic_timer_changed(apic);
         break;
     default:
         break;

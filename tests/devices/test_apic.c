@@ -156,6 +156,36 @@ static void test_timer(void **state)
     rig_close(&r);
 }
 
+// However short the count and however late the machine looks, a count that ran out interrupts.
+static void test_timer_looked_at_late(void **state)
+{
+    struct rig r;
+    rig_open(&r);
+    set(&r, 0xf0, 0x1ff);
+    set(&r, 0x3e0, 0xb); // by 1: 10 ns a count
+    set(&r, 0x320, 0x31);
+    set(&r, 0x380, 1000);
+    r.b.instructions += 1000000;
+    set(&r, 0x320, 0x32);
+    set(&r, 0x3e0, 0x3);
+    set(&r, 0x3e0, 0xb);
+    bench_run(&r.b, 0);
+    assert_int_equal(lapic_acknowledge(r.lapic), 0x32);
+    set(&r, 0xb0, 0);
+    set(&r, 0x320, 0x31); // it has fired: that starts nothing
+    bench_run(&r.b, 1000000);
+    assert_false(r.b.irq[LINE_INTR]);
+
+    clock_set_icount(r.b.clock, NULL, 0); // time passes between any two looks at the clock
+    for (unsigned i = 0; i < 100; i++) {
+        set(&r, 0x380, 1);
+        bench_run(&r.b, 10);
+        assert_int_equal(lapic_acknowledge(r.lapic), 0x31);
+        set(&r, 0xb0, 0);
+    }
+    rig_close(&r);
+}
+
 static void test_ioapic(void **state)
 {
     struct rig r;
@@ -248,8 +278,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_virtual_wire), cmocka_unit_test(test_priorities),
-        cmocka_unit_test(test_timer),        cmocka_unit_test(test_ioapic),
-        cmocka_unit_test(test_pm),
+        cmocka_unit_test(test_timer),        cmocka_unit_test(test_timer_looked_at_late),
+        cmocka_unit_test(test_ioapic),       cmocka_unit_test(test_pm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
