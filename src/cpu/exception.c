@@ -120,12 +120,14 @@ static void deliver_task_gate(struct cpu *cpu, const struct cpu_exception *exc,
     task_require_available(cpu, selector, &tss);
     bool is32 = descriptor_type(&tss) == DESC_TSS32;
     task_switch(cpu, selector, &tss, TASK_INT, saved_eflags(cpu, exc));
+    struct stack_frame stack;
     if (exc->has_error_code) {
-        struct stack_frame stack;
         frame_open(cpu, &stack);
         frame_push(&stack, exc->error_code, is32 ? 4 : 2);
-        frame_commit_esp(&stack);
     }
+    segment_check_eip(cpu, cpu->segs[SEG_CS].limit, cpu->eip);
+    if (exc->has_error_code)
+        frame_commit_esp(&stack);
 }
 
 // What an interrupt or trap gate leads to.

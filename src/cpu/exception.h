@@ -21,6 +21,7 @@ enum task_source { TASK_JUMP, TASK_CALL, TASK_INT, TASK_IRET };
 
 // Switches to the task of an available TSS (TASK_IRET: a busy one): the descriptor's type and
 // presence are checked. cpu->eip is what the old task resumes at, eflags the image it resumes with.
+// After TASK_INT the caller checks EIP against the limit of CS.
 void task_switch(struct cpu *cpu, uint16_t selector, struct descriptor *desc,
                  enum task_source source, uint32_t eflags);
 

@@ -176,7 +176,6 @@ static void load_segments(struct cpu *cpu, const struct task_state *state)
         for (unsigned i = 0; i < ARRAY_SIZE(data); i++)
             load_data(cpu, data[i], state->segs[data[i]]);
     }
-    segment_check_eip(cpu, cpu->segs[SEG_CS].limit, cpu->eip);
 }
 
 static void load_registers(struct cpu *cpu, const struct task_state *state)
@@ -253,6 +252,8 @@ void task_switch(struct cpu *cpu, uint16_t selector, struct descriptor *desc,
         cpu_write_cr3(cpu, state.cr3);
     load_registers(cpu, &state);
     load_segments(cpu, &state);
+    if (source != TASK_INT) // delivery pushes the error code first
+        segment_check_eip(cpu, cpu->segs[SEG_CS].limit, cpu->eip);
     if (state.trap)
         cpu->pending_debug |= DR6_BT;
     cpu_kick(cpu);

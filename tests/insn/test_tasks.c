@@ -166,6 +166,41 @@ static void test_task_gate_in_idt(void **state)
     vm_destroy(vm);
 }
 
+// SDM vol. 2, INT n, TASK-GATE: the error code is pushed, then EIP is compared with the limit of CS.
+static void test_task_gate_to_eip_beyond_limit(void **state)
+{
+    struct vm *vm = vm_protected(CPU_MODEL_PENTIUM4);
+    vm_descriptor(vm, SEL_FREE, 0, 0xff, 0x9a, 4); // small code
+    fill_tss32(vm, SEL_FREE, SEL_DATA0, SEL_DATA0, FLAG_FIXED);
+    vm_gate(vm, VM_IDT + 8 * EXC_UD, SEL_TSS2, 0, 0x85, 0);
+    VM_ONE(vm, 0x0f, 0x0b);
+    VM_EXPECT(vm, EXC_UD, 0);
+    assert_int_equal(vm->cpu->eip, VM_HANDLERS + 16 * EXC_GP);
+    assert_int_equal(vm_stack32(vm, 0), 1); // #GP(EXT)
+    assert_int_equal(vm_stack32(vm, 1), TASK_ENTRY);
+    vm_destroy(vm);
+
+    struct vm *paged = vm_protected(CPU_MODEL_PENTIUM4);
+    vm_descriptor(paged, SEL_FREE, 0, 0xff, 0x9a, 4);
+    fill_tss32(paged, SEL_FREE, SEL_DATA0, SEL_DATA0, FLAG_FIXED);
+    vm_paging(paged);
+    vm_gate(paged, VM_IDT + 8 * EXC_PF, SEL_TSS2, 0, 0x85, 0);
+    vm_gate(paged, VM_IDT + 8 * EXC_DF, SEL_TSS16, 0, 0x85, 0);
+    memset(paged->ram + VM_TSS16, 0, 0x2c);
+    vm_set16(paged, VM_TSS16 + 0x1a, 0x2004);
+    vm_set16(paged, VM_TSS16 + 0x24, SEL_CODE0_16);
+    for (unsigned i = 0x22; i < 0x2a; i += i == 0x22 ? 4 : 2)
+        vm_set16(paged, VM_TSS16 + i, SEL_DATA0_16);
+    vm_map(paged, 0x50000, 0);
+    paged->cpu->regs[REG_ESP] = 0x51000;
+    VM_ONE(paged, 0x50); // #PF, #GP in the new task: double fault
+    VM_EXPECT(paged, EXC_PF, 2);
+    assert_int_equal(paged->cpu->tr.selector, SEL_TSS16);
+    assert_int_equal(vm_get32(paged, TASK_STACK - 4), 2);
+    assert_int_equal(vm_get32(paged, VM_TSS2 + 0x28 + 4 * REG_ESP), TASK_STACK);
+    vm_destroy(paged);
+}
+
 // Double fault through a task gate, as Linux has it.
 static void test_double_fault_task(void **state)
 {
@@ -342,6 +377,7 @@ int main(void)
         cmocka_unit_test(test_call_links_and_iret_returns),
         cmocka_unit_test(test_16_bit_tasks),
         cmocka_unit_test(test_task_gate_in_idt),
+        cmocka_unit_test(test_task_gate_to_eip_beyond_limit),
         cmocka_unit_test(test_double_fault_task),
         cmocka_unit_test(test_far_jump_through_task_gate),
         cmocka_unit_test(test_checks_before_commit),

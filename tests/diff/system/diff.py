@@ -4,6 +4,7 @@
 
 diff.py [--image ROM] [--features A,B | all] [--mask HEX] [--first N] [--programs N] MACHINE PEER
     compares; prints the signatures of the differences that explained.tsv does not cover, most frequent first
+    --keep FOLDER: the peer's outcomes stay there; another version of emu or other rows need no second run of the peer
 diff.py --show N MACHINE...      one program in detail on each machine, disassembled
 diff.py --minimise N MACHINE PEER
 diff.py --record FILE MACHINE PEER    writes vectors: a hash of each group of programs, and the image
@@ -41,6 +42,8 @@ def collect(machine, image, numbers, detail, settings):
         if detail:
             block = []
             for line in lines:
+                if not re.match("[PCEMH][ 0-9]", line):  # Bochs speaks of shutdowns
+                    continue
                 block.append(line)
                 if line.startswith("H "):
                     done.append(block)
@@ -60,6 +63,30 @@ def collect(machine, image, numbers, detail, settings):
     return outcome
 
 
+def outcomes(machine, image, numbers, settings, folder):
+    """Hashes of a range of programs; with a folder they are kept there, and looked up before anything runs."""
+    if not folder:
+        return collect(machine, image, numbers, False, settings)
+    key = hashlib.sha256(image + repr((machine, settings["features"], settings["flags_mask"], settings["drop"])).encode()).hexdigest()
+    path = "%s/%s-%s-%d-%d" % (folder, machine, key[:8], numbers[0], len(numbers))
+    if os.path.exists(path):
+        with open(path, encoding="ascii") as file:
+            return dict(zip(numbers, file.read().split()))
+    found = collect(machine, image, numbers, False, settings)
+    os.makedirs(folder, exist_ok=True)
+    with open(path + ".part", "w", encoding="ascii") as file:
+        file.write("".join(found[n] + "\n" for n in numbers))
+    os.rename(path + ".part", path)
+    return found
+
+
+def both(image, machine, peer, numbers, settings, folder):
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        mine = pool.submit(collect, machine, image, numbers, False, settings)
+        theirs = pool.submit(outcomes, peer, image, numbers, settings, folder)
+        return mine.result(), theirs.result()
+
+
 def fields(line):
     return dict(item.split("=", 1) for item in line.split() if "=" in item)
 
@@ -74,38 +101,51 @@ def memory_place(address):
     return "?"
 
 
+def event(line):
+    """Fields of an event; a program that ends in a shutdown or a hang ends in an event of that name."""
+    if line.startswith("E"):
+        return fields(line)
+    word = line.split()[-1]
+    return {"op": "-", "n": "-", "vec": {"f001dead": "shutdown"}.get(word, "hang" if word == "hang" else "none")}
+
+
+def memory_signature(where, mine, other, a, b):
+    changes = [{line[2:6]: line.split("->")[1].strip() for line in lines if line[0] == "M"} for lines in (a, b)]
+    at = min(k for k in set(changes[0]) | set(changes[1]) if changes[0].get(k) != changes[1].get(k))
+    ops = sorted({line.split()[2] for line in mine if line.startswith("C ")} - {"exit"})
+    events = [fields(line) for line in a if line[0] == "E"]
+    faults = ",".join("%s:%s:%s" % (e["op"], e["vec"], e["err"].lstrip("0")) for e in events)
+    return "%s memory %s %s %s/%s ops=%s faults=%s" % (
+        where, memory_place(int(at, 16)), at, changes[0].get(at, "unchanged"), changes[1].get(at, "unchanged"), ",".join(ops), faults)
+
+
 def signature(mine, other):
-    """What differs first, as one line: operation, event, field, both values."""
+    """What differs first, as one line: operation, event, field, both values; the code where no operation is."""
     a = [line for line in mine if line[:1] in ("E", "M", "H")]
     b = [line for line in other if line[:1] in ("E", "M", "H")]
     start = fields(mine[0]) if mine and mine[0].startswith("P") else {}
     where = "mode=%s paging=%s" % (start.get("mode"), start.get("paging"))
+    if {fields(line).get("tr") for line in a if line[0] == "E"} - {"0020", "0000", None}:
+        where += " task"
     last = "start"
-    task = "task " if len({fields(l).get("tr") for l in a if l[0] == "E"} - {"0020", "0000", None}) else ""
-    where += " " + task.strip() if task else ""
     for x, y in zip(a, b):
         if x == y:
             last = fields(x).get("op", last)
             continue
-        if x.startswith("E") and y.startswith("E"):
-            fx, fy = fields(x), fields(y)
-            differing = [k for k in fx if fx.get(k) != fy.get(k)]
-            if "vec" in differing or "op" in differing or "n" in differing:
-                return "%s after=%s event op=%s/%s vec=%s/%s err=%s/%s" % (
-                    where, last, fx["op"], fy["op"], fx["vec"], fy["vec"], fx.get("err"), fy.get("err"))
-            return "%s after=%s op=%s vec=%s fields %s" % (where, last, fx["op"], fx["vec"], " ".join(
-                "%s=%s/%s" % (k, fx.get(k), fy.get(k)) if k in ("err", "cr2", "fl", "dr6", "tr", "ldtr", "cr4", "dr7") else k
-                for k in differing))
-        if x[0] == "M" or y[0] == "M":
-            mx = {l[2:6]: l for l in a if l[0] == "M"}
-            my = {l[2:6]: l for l in b if l[0] == "M"}
-            keys = sorted(k for k in set(mx) | set(my) if mx.get(k) != my.get(k))
-            k = keys[0]
-            value = lambda m: m[k].split("->")[1].strip() if k in m else "unchanged"
-            ops = sorted({line.split()[2] for line in mine if line.startswith("C ")} - {"exit"})
-            return "%s last=%s memory %s %s %s/%s ops=%s" % (where, last, memory_place(int(k, 16)), k, value(mx), value(my),
-                                                             ",".join(ops))
-        return "%s after=%s %s / %s" % (where, last, x[:40], y[:40])
+        if x[0] == "M" or y[0] == "M" or not (x[0] == "E" or y[0] == "E"):
+            if "M" not in {line[0] for line in a + b}:
+                return where + " after=%s %s / %s" % (last, x, y)
+            return memory_signature("%s last=%s" % (where, last), mine, other, a, b)
+        fx, fy = event(x), event(y)
+        code = " code=" + (fx["code"] or "outside") if fx["op"] == "-" and "code" in fx else ""
+        if any(fx.get(k) != fy.get(k) for k in ("vec", "op", "n")):
+            dr6 = " dr6=%s/%s" % (fx["dr6"], fy["dr6"]) if fx.get("dr6", 0) != fy.get("dr6", 0) and "dr6" in fx and "dr6" in fy else ""
+            return "%s after=%s event op=%s/%s vec=%s/%s err=%s/%s%s%s" % (
+                where, last, fx["op"], fy["op"], fx["vec"], fy["vec"], fx.get("err", "-"), fy.get("err", "-"), dr6, code)
+        differing = [k for k in fx if fx.get(k) != fy.get(k) and k != "code"]
+        valued = ("err", "cr2", "fl", "dr6", "tr", "ldtr", "cr4", "dr7", "cs", "ss")
+        return "%s after=%s op=%s vec=%s fields %s%s" % (where, last, fx["op"], fx["vec"], " ".join(
+            "%s=%s/%s" % (k, fx.get(k), fy.get(k)) if k in valued else k for k in differing), code)
     return where + " length"
 
 
@@ -128,7 +168,7 @@ def disassemble(blocks):
     for line in blocks:
         if not line.startswith("C "):
             continue
-        _, at, name, text = line.split()
+        _, at, name, text = (line + " ").split(" ")[:4]  # an operation may have no bytes
         with tempfile.NamedTemporaryFile() as file:
             file.write(bytes.fromhex(text))
             file.flush()
@@ -139,44 +179,61 @@ def disassemble(blocks):
             print("      " + row)
 
 
-def compare(image, machine, peer, numbers, settings, examples):
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        mine = pool.submit(collect, machine, image, numbers, False, settings)
-        theirs = pool.submit(collect, peer, image, numbers, False, settings)
-        mine, theirs = mine.result(), theirs.result()
+def details(image, machine, peer, numbers, settings):
+    mine, theirs = (collect(name, image, numbers, True, settings) for name in (machine, peer))
+    return {n: (mine[n], theirs[n]) for n in numbers}
+
+
+def judge(image, machine, peer, third, numbers, settings):
+    """Signature and explanation of each program that differs; a third machine says who stands alone."""
+    rows = [row for row in explained() if row[0] in (peer.split(":")[0], "any")]
+    found = details(image, machine, peer, numbers, settings)
+    if third:
+        votes = collect(third, image, numbers, True, settings)
+    result = {}
+    # A program that destroys the kernel may leave something behind for later ones: those without a row run again,
+    # among themselves and then each alone.
+    for retry in (None, numbers, 1):
+        again = [n for n in numbers if n not in result]
+        if retry == 1:
+            for n in again[:ALONE_MAX]:
+                found.update(details(image, machine, peer, [n], settings))
+        elif retry:
+            found.update(details(image, machine, peer, again, settings))
+        for n in again:
+            mine, theirs = found[n]
+            text = "none" if mine == theirs else signature(mine, theirs)
+            row = "no difference now: an earlier program had damaged the kernel" if mine == theirs else explanation(rows, text)
+            if row or retry == 1:
+                vote = "" if not third or mine == theirs else third + (" agrees" if votes[n] == mine else " differs, too")
+                result[n] = text, row, vote
+    return result
+
+
+def compare(image, machine, peer, numbers, settings, o):
+    mine, theirs = both(image, machine, peer, numbers, settings, o.keep)
     different = [n for n in numbers if mine[n] != theirs[n]]
     print("%s, %s: %d programs, %d differ" % (machine, peer, len(mine), len(different)))
-    if not different:
-        return True
-    chosen = different[:4000]
-    a = collect(machine, image, chosen, True, settings)
-    b = collect(peer, image, chosen, True, settings)
-    rows = [row for row in explained() if row[0] in (peer.split(":")[0], "any")]
     known = collections.Counter()
     unknown = collections.defaultdict(list)
-    alone = 0
-    for n in chosen:
-        text = signature(a[n], b[n])
-        row = explanation(rows, text)
-        if not row and alone < ALONE_MAX:
-            # A program that destroys the kernel may leave something behind for later ones: each by itself decides.
-            alone += 1
-            mine, theirs = (collect(name, image, [n], True, settings)[n] for name in (machine, peer))
-            if mine == theirs:
-                known["no difference when the program runs alone: an earlier one had damaged the kernel"] += 1
-                continue
-            text = signature(mine, theirs)
-            row = explanation(rows, text)
+    votes = collections.Counter()
+    for n, (text, row, vote) in judge(image, machine, peer, o.third, different, settings).items() if different else ():
+        votes[vote] += 1
         if row:
             known[row] += 1
+            if vote.endswith("too") and o.examples:
+                print("%s, too: %d %s" % (vote.split(",")[0], n, text))
         else:
-            unknown[re.sub(r"\b[0-9a-f]{8}\b", "*", text).split(" ops=")[0] if "vec=" not in text else text].append(n)
+            unknown[re.sub(r"\b[0-9a-f]{8}\b", "*", text).split(" ops=")[0] if " memory " in text else text].append(n)
     for text, count in known.most_common():
         print("explained %6d  %s" % (count, text))
-    for text, list_ in sorted(unknown.items(), key=lambda item: -len(item[1]))[:examples]:
+    for text, list_ in sorted(unknown.items(), key=lambda item: -len(item[1]))[:o.examples]:
         print("%6d  %s  (%s)" % (len(list_), text, " ".join(map(str, list_[:4]))))
+    for text, count in votes.items():
+        if text:
+            print("%s in %d" % (text, count))
     total = sum(len(list_) for list_ in unknown.values())
-    print("unexplained: %d of %d examined" % (total, len(chosen)))
+    print("unexplained: %d of %d examined" % (total, len(different)))
     return total == 0
 
 
@@ -224,18 +281,12 @@ def groups(outcome, numbers):
     return bytes(packed)
 
 
-def record(path, image, machine, peer, numbers, settings):
+def record(path, image, machine, peer, numbers, settings, folder):
     """Stores what both machines agree on, or whose difference is explained, with the image that made it."""
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        mine = pool.submit(collect, machine, image, numbers, False, settings)
-        theirs = pool.submit(collect, peer, image, numbers, False, settings)
-        mine, theirs = mine.result(), theirs.result()
+    mine, theirs = both(image, machine, peer, numbers, settings, folder)
     different = [n for n in numbers if mine[n] != theirs[n] and mine[n] != "hang"]
-    a = collect(machine, image, different, True, settings)
-    b = collect(peer, image, different, True, settings)
-    rows = [row for row in explained() if row[0] in (peer, "any")]
     left_out = {n for n in numbers if mine[n] == "hang"}
-    left_out |= {n for n in different if not any(row[1].search(signature(a[n], b[n])) for row in rows)}
+    left_out |= {n for n, found in judge(image, machine, peer, None, different, settings).items() if not found[1]}
     # A runaway program may leave something in memory that a later one meets: only what comes out the same when the
     # programs left out do not run is kept.
     for _ in range(5):
@@ -278,6 +329,8 @@ def main():
     parser.add_argument("--drop", default="0")
     parser.add_argument("--examples", type=int, default=40)
     parser.add_argument("--stall", type=float, default=8)
+    parser.add_argument("--keep", metavar="FOLDER", help="keeps the peer's outcomes for the next comparison")
+    parser.add_argument("--third", metavar="MACHINE", help="also runs what differs there, and says where it agrees")
     parser.add_argument("--show", type=int)
     parser.add_argument("--minimise", type=int)
     parser.add_argument("--record")
@@ -309,9 +362,9 @@ def main():
     elif o.minimise is not None:
         minimise(image, o.machines[0], o.machines[1], o.minimise, settings)
     elif o.record:
-        record(o.record, image, o.machines[0], o.machines[1], numbers, settings)
+        record(o.record, image, o.machines[0], o.machines[1], numbers, settings, o.keep)
     else:
-        sys.exit(0 if compare(image, o.machines[0], o.machines[1], numbers, settings, o.examples) else 1)
+        sys.exit(0 if compare(image, o.machines[0], o.machines[1], numbers, settings, o) else 1)
 
 
 if __name__ == "__main__":

@@ -125,6 +125,17 @@ static uint32_t linear_eip(const struct program *p)
     return ctx.eip + base;
 }
 
+// The bytes at CS:EIP, where they lie in the area: programs run through data, too.
+static void report_code(const struct program *p)
+{
+    uint32_t linear = linear_eip(p);
+    if (p->paging != PAGING_OFF && linear < WINDOW_LARGE + 0x100000)
+        linear &= WINDOW_ALIAS - 1;
+    put_text(" code=");
+    for (uint32_t a = linear; a < linear + 8 && linear < FILL_END; a++)
+        put_hex(*(const uint8_t *)(uintptr_t)a, 2);
+}
+
 static void report_event(struct report *r, const struct program *p, unsigned number)
 {
     uint32_t mask = ~params.flags_mask;
@@ -169,8 +180,11 @@ static void report_event(struct report *r, const struct program *p, unsigned num
     report(r, "ldtr", ctx.ldtr, 4);
     report(r, "gdtl", ctx.gdtr[0] & 0xffff, 4);
     report(r, "idtl", ctx.idtr[0] & 0xffff, 4);
-    if (r->detail)
+    if (r->detail) {
+        if (frame)
+            report_code(p);
         put_char('\n');
+    }
 }
 
 // Pushed EFLAGS images lie in stacks and task states.
@@ -180,6 +194,12 @@ static uint32_t memory_mask(uint32_t address)
         return 0;
     bool images = (address >= STACKS && address < GDT) || (address >= TSS_MAIN && address < PDPT);
     return images ? ~params.flags_mask : ~0u;
+}
+
+static void keep_memory(void)
+{
+    for (unsigned w = 0; w < sizeof windows / sizeof windows[0]; w++)
+        copy_dwords((uint32_t)(uintptr_t)before + windows[w].start - AREA, windows[w].start, windows[w].size);
 }
 
 static void report_memory(struct report *r)
@@ -303,7 +323,7 @@ static void run_program(uint32_t index)
     generate_program(&p);
     if (r.detail)
         describe(&p);
-    copy_dwords((uint32_t)(uintptr_t)before, AREA, AREA_SIZE);
+    keep_memory();
     interrupt_request(p.intr);
     for (unsigned events = 0; events < MAX_EVENTS; events++) {
         ctx.vec = 0;

@@ -29,6 +29,7 @@ void setup_once(void)
     // A stray jump into unused memory meets INT3 at once; a stray far pointer, 07CC:07CC, leads there too.
     fill_dwords(0x400, 0x07cc07cc, LOW_STUB - 0x400);
     fill_dwords(0x2000, 0x07cc07cc, FILL_END - 0x2000);
+    setup_paging_once();
     for (unsigned i = 0; i < 48; i++)
         kernel_idt[i] = make_gate(8, (uint32_t)(uintptr_t)stubs + i * 8, 0x8e, 0);
 }
@@ -530,12 +531,12 @@ static void choose(struct program *p)
 void setup_program(struct program *p)
 {
     choose(p);
-    fill_dwords(CODE - 0x100, 0x07cc07cc, PADS - CODE + 0x100);
-    fill_dwords(DATA + 0x20, 0x07cc07cc, 0x1ee0);
-    fill_dwords(AREA + AREA_SIZE, 0x07cc07cc, 0x100);
+    fill_wide(CODE - 0x100, 0x07cc07cc, PADS - CODE + 0x100);
+    fill_wide(DATA, 0x07cc07cc, 0x1f00);
+    fill_wide(AREA + AREA_SIZE, 0x07cc07cc, 0x100);
     if (p->paging == PAGING_OFF) { // what stray stores reach: no program may see another's
-        fill_dwords(LOW_STUB + 0x800, 0x07cc07cc, CODE - LOW_STUB - 0x900);
-        fill_dwords(AREA + AREA_SIZE + 0x100, 0x07cc07cc, 0x10000);
+        fill_wide(LOW_STUB + 0x800, 0x07cc07cc, CODE - LOW_STUB - 0x900);
+        fill_wide(AREA + AREA_SIZE + 0x100, 0x07cc07cc, 0x10000);
     }
     for (uint32_t i = 0; i < 64; i++) // INT 2Fh
         put32(PADS + i * 4, 0xcccc2fcdu);
@@ -544,7 +545,7 @@ void setup_program(struct program *p)
     for (uint32_t i = 0; i < 0x80; i++)
         put32(DATA + 0xf00 + i * 4, 0x01010101u * i + p->index);
     fill_dwords(DATA + 0x1f00, 0x5a5a5a5a, 0x100);
-    fill_dwords(STACKS, 0, 0x1000);
+    fill_wide(STACKS, 0, 0x1000);
     setup_gdt(p);
     setup_idt(p);
     setup_control(p);

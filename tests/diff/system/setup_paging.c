@@ -44,14 +44,24 @@ static uint32_t random_pde(struct program *p)
     return has(p, F_PRECISE) ? pde : pde | PTE_A;
 }
 
-void setup_two_level(struct program *p)
+// Identity, for supervisors.
+static uint32_t two_level[1024], pae[512][2];
+
+void setup_paging_once(void)
 {
     for (uint32_t i = 0; i < 1024; i++)
-        put32(PAGE_TABLE + i * 4, i << 12 | PTE_P | PTE_RW | PTE_A | PTE_D);
+        two_level[i] = i << 12 | PTE_P | PTE_RW | PTE_A | PTE_D;
+    for (uint32_t i = 0; i < 512; i++)
+        pae[i][0] = i << 12 | PTE_P | PTE_RW | PTE_A | PTE_D;
+}
+
+void setup_two_level(struct program *p)
+{
+    copy_dwords(PAGE_TABLE, (uint32_t)(uintptr_t)two_level, sizeof two_level);
     put32(PAGE_TABLE, get32(PAGE_TABLE) | PTE_US);
     for (unsigned i = 0; i < 8; i++)
         put32(PAGE_TABLE + (AREA >> 12) * 4 + i * 4, page_of_area(p, i));
-    fill_dwords(PAGE_DIR, 0, 0x1000);
+    fill_wide(PAGE_DIR, 0, 0x1000);
     put32(PAGE_DIR, PAGE_TABLE | PTE_P | PTE_RW | PTE_US | PTE_A);
     put32(PAGE_DIR + 4, random_pde(p));
     uint32_t large = random_pte(p, 0) | PTE_PS;
@@ -76,13 +86,12 @@ static uint32_t random_high(struct program *p)
 
 void setup_pae(struct program *p)
 {
-    for (uint32_t i = 0; i < 512; i++)
-        put64(PAGE_TABLE + i * 8, i << 12 | PTE_P | PTE_RW | PTE_A | PTE_D, 0);
+    copy_dwords(PAGE_TABLE, (uint32_t)(uintptr_t)pae, sizeof pae);
     put32(PAGE_TABLE, get32(PAGE_TABLE) | PTE_US);
     for (unsigned i = 0; i < 8; i++)
         put64(PAGE_TABLE + (AREA >> 12) * 8 + i * 8, page_of_area(p, i),
               i < 4 ? random_high(p) : 0);
-    fill_dwords(PAGE_DIR, 0, 0x1000);
+    fill_wide(PAGE_DIR, 0, 0x1000);
     put64(PAGE_DIR, PAGE_TABLE | PTE_P | PTE_RW | PTE_US | PTE_A, 0);
     put64(PAGE_DIR + 8, 0x200000 | PTE_P | PTE_RW | PTE_A | PTE_D | PTE_PS, 0);
     put64(PAGE_DIR + 16, random_pde(p), random_high(p));

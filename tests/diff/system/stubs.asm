@@ -22,6 +22,14 @@ _start:
     hlt
 
 align 8
+kernel_gdt:
+    dq 0
+    dq 0x00cf9b000000ffff ; ring 0 code
+    dq 0x00cf93000000ffff ; ring 0 data
+    dq 0x00009b000000ffff ; 16-bit code
+    dq 0x000093000000ffff ; 16-bit data
+
+align 8
 stubs:
 %assign n 0
 %rep 48
@@ -401,12 +409,6 @@ error_vectors: dd (1 << 8) | (0x1f << 10) | (1 << 17)
 
 section .data
 align 8
-kernel_gdt:
-    dq 0
-    dq 0x00cf9b000000ffff ; ring 0 code
-    dq 0x00cf93000000ffff ; ring 0 data
-    dq 0x00009b000000ffff ; 16-bit code
-    dq 0x000093000000ffff ; 16-bit data
 kernel_gdtr:
     dw 5 * 8 - 1
     dd kernel_gdt
