@@ -60,12 +60,18 @@ sequence_kernel:
         jmp 1b
 
         .org sequence_kernel + STUB_COMMON
-// Stack: DS, EAX, error code, EIP, CS, EFLAGS (, ESP, SS).
+// Stack: DS, EAX, error code, EIP, CS, EFLAGS (, ESP, SS). In ROM or on a device it cannot be believed, though
+// a part of the frame may be in memory: that is the program's end.
+#define PROBE 0x5a5a5a5a
         .macro enter
         push eax
         push ds
         mov eax, SEL_DATA0
         mov ds, eax
+        push PROBE
+        pop eax
+        cmp eax, PROBE
+        jne end
         .endm
 #define EIP_   [esp + 12]
 #define CS_    [esp + 16]
@@ -158,10 +164,7 @@ leave:  test byte ptr CS_, 3
         lea esp, [esp + 4]
         ret 8
 1:      and dword ptr FLAGS_, FRAME_MASK
-2:      cmp esp, KERNEL
-        jae 3f
-        and dword ptr FLAGS_, FRAME_MASK // CS is not what was pushed: its place is in ROM or a device
-3:      pop ds
+2:      pop ds
         pop eax
         lea esp, [esp + 4]
         iretd

@@ -265,6 +265,17 @@ static bool step_flags(const struct cpu *cpu, const struct insn *insn, unsigned 
     return open;
 }
 
+// An image of the FPU that is not one of those whose pointers the program clears: it runs data as
+// code.
+static bool stores_pointers(const struct insn *insn)
+{
+    if (insn->row != OPCODE_X87_FNSTENV && insn->row != OPCODE_X87_FNSAVE &&
+        insn->row != OPCODE_SSE_FXSAVE)
+        return false;
+    return insn->base != INSN_NO_REG || insn->index != INSN_NO_REG ||
+           (insn->disp != SCRATCH_IMAGE && insn->disp != SCRATCH_IMAGE + 0x200);
+}
+
 static bool walk_to(struct machine *m, uint64_t target, struct coverage *coverage,
                     unsigned *tainted)
 {
@@ -278,7 +289,7 @@ static bool walk_to(struct machine *m, uint64_t target, struct coverage *coverag
         size_t got = mmu_debug_read(&cpu->mmu, linear, bytes, sizeof bytes);
         if (insn_decode(&mode, bytes, got, &insn) == DECODE_OK) {
             coverage->executed[insn.row][insn.is_memory]++;
-            open |= step_flags(cpu, &insn, tainted);
+            open |= step_flags(cpu, &insn, tainted) | stores_pointers(&insn);
         }
         uint64_t before = cpu->instructions;
         atomic_store(&cpu->kicked, 0);

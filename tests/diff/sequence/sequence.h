@@ -134,7 +134,7 @@ uint64_t machine_device_hash(const struct machine *m);
 uint64_t machine_translated(const struct machine *m);
 
 // Looks at each instruction of a program; true: it depends on flags that the manual leaves
-// undefined. left: flags that are undefined at its end.
+// undefined, or keeps the x87 pointers. left: flags that are undefined at its end.
 bool machine_walk(struct machine *m, const struct program *p, const struct image *image,
                   struct coverage *coverage, unsigned *left);
 
