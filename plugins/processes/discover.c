@@ -13,7 +13,7 @@
 enum {
     SCAN_FIRST = 1 << 20,
     SCAN_CHUNK = 1 << 20,
-    TEXT_LAST = 256 << 20, // the kernel's image lies below
+    TEXT_LAST = 512 << 20, // the kernel's image lies below, wherever it moved itself at random
     COMM_SIZE = 16,
     FIELD_SPAN = 0x1000, // at most so far before comm
     MM_SPAN = 0x200,
