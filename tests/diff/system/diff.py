@@ -36,7 +36,7 @@ def collect(machine, image, numbers, detail, settings):
     while numbers:
         part = numbers[:peers.LIST_MAX] if detail or numbers != list(range(numbers[0], numbers[0] + len(numbers))) else numbers
         whole = part is numbers
-        lines, ended = peers.run(machine, image, detail=int(detail), first=part[0], count=len(part),
+        lines, _ = peers.run(machine, image, detail=int(detail), first=part[0], count=len(part),
                                  numbers=() if whole else part, **settings)
         done = []
         if detail:
@@ -54,10 +54,8 @@ def collect(machine, image, numbers, detail, settings):
             outcome[number] = value
         rest = part[len(done):]
         if rest:
-            if ended:
-                raise SystemExit("%s: %d outcomes are missing" % (machine, len(rest)))
             outcome[rest[0]] = block + ["H hang"] if detail else "hang"
-            print("%s: program %d hangs or ends the machine" % (machine, rest[0]), file=sys.stderr)
+            print("%s: program %d hangs, ends the machine or loses the kernel's place" % (machine, rest[0]), file=sys.stderr)
             rest = rest[1:]
         numbers = rest + ([] if whole else numbers[len(part):])
     return outcome
@@ -110,13 +108,18 @@ def event(line):
 
 
 def memory_signature(where, mine, other, a, b):
-    changes = [{line[2:6]: line.split("->")[1].strip() for line in lines if line[0] == "M"} for lines in (a, b)]
-    at = min(k for k in set(changes[0]) | set(changes[1]) if changes[0].get(k) != changes[1].get(k))
+    """The lowest dword that differs, with the bits that do, and what happened before."""
+    changes = [{line[2:6]: line.split() for line in lines if line[0] == "M"} for lines in (a, b)]
+    new = [{at: words[4] for at, words in one.items()} for one in changes]
+    at = min(k for k in set(new[0]) | set(new[1]) if new[0].get(k) != new[1].get(k))
+    before = (changes[0].get(at) or changes[1].get(at))[2]
+    bits = int(new[0].get(at, before), 16) ^ int(new[1].get(at, before), 16)
     ops = sorted({line.split()[2] for line in mine if line.startswith("C ")} - {"exit"})
     events = [fields(line) for line in a if line[0] == "E"]
-    faults = ",".join("%s:%s:%s" % (e["op"], e["vec"], e["err"].lstrip("0")) for e in events)
-    return "%s memory %s %s %s/%s ops=%s faults=%s" % (
-        where, memory_place(int(at, 16)), at, changes[0].get(at, "unchanged"), changes[1].get(at, "unchanged"), ",".join(ops), faults)
+    faults = ",".join("%s:%s:%s%s" % (e["op"], e["vec"], e["err"].lstrip("0"), ":" + e["code"][:8] if e["op"] == "-" and "code" in e else "")
+                      for e in events)
+    return "%s memory %s %s %s/%s bits=%08x ops=%s faults=%s" % (
+        where, memory_place(int(at, 16)), at, new[0].get(at, "unchanged"), new[1].get(at, "unchanged"), bits, ",".join(ops), faults)
 
 
 def signature(mine, other):
@@ -138,14 +141,18 @@ def signature(mine, other):
             return memory_signature("%s last=%s" % (where, last), mine, other, a, b)
         fx, fy = event(x), event(y)
         code = " code=" + (fx["code"] or "outside") if fx["op"] == "-" and "code" in fx else ""
+        ops = [line.split()[2] for line in mine if line.startswith("C ")]
+        ran = " ran=" + ",".join(sorted(set(ops[:int(fx["n"], 16)]) - {"exit"})) if fx.get("n", "-") != "-" else ""
+        if (int(fx.get("fl", "0"), 16) ^ int(fy.get("fl", "0"), 16)) & 0x20000 and "fl" in fx and "fl" in fy:
+            code += " vm=%d/%d" % tuple(int(f["fl"], 16) >> 17 & 1 for f in (fx, fy))
         if any(fx.get(k) != fy.get(k) for k in ("vec", "op", "n")):
             dr6 = " dr6=%s/%s" % (fx["dr6"], fy["dr6"]) if fx.get("dr6", 0) != fy.get("dr6", 0) and "dr6" in fx and "dr6" in fy else ""
-            return "%s after=%s event op=%s/%s vec=%s/%s err=%s/%s%s%s" % (
-                where, last, fx["op"], fy["op"], fx["vec"], fy["vec"], fx.get("err", "-"), fy.get("err", "-"), dr6, code)
+            return "%s after=%s event op=%s/%s vec=%s/%s err=%s/%s%s%s%s" % (
+                where, last, fx["op"], fy["op"], fx["vec"], fy["vec"], fx.get("err", "-"), fy.get("err", "-"), dr6, code, ran)
         differing = [k for k in fx if fx.get(k) != fy.get(k) and k != "code"]
         valued = ("err", "cr2", "fl", "dr6", "tr", "ldtr", "cr4", "dr7", "cs", "ss")
-        return "%s after=%s op=%s vec=%s fields %s%s" % (where, last, fx["op"], fx["vec"], " ".join(
-            "%s=%s/%s" % (k, fx.get(k), fy.get(k)) if k in valued else k for k in differing), code)
+        return "%s after=%s op=%s vec=%s fields %s%s%s" % (where, last, fx["op"], fx["vec"], " ".join(
+            "%s=%s/%s" % (k, fx.get(k), fy.get(k)) if k in valued else k for k in differing), code, ran)
     return where + " length"
 
 
@@ -224,7 +231,7 @@ def compare(image, machine, peer, numbers, settings, o):
             if vote.endswith("too") and o.examples:
                 print("%s, too: %d %s" % (vote.split(",")[0], n, text))
         else:
-            unknown[re.sub(r"\b[0-9a-f]{8}\b", "*", text).split(" ops=")[0] if " memory " in text else text].append(n)
+            unknown[re.sub(r"\b[0-9a-f]{8}\b", "*", text).split(" ops=")[0] if " memory " in text else text.split(" ran=")[0]].append(n)
     for text, count in known.most_common():
         print("explained %6d  %s" % (count, text))
     for text, list_ in sorted(unknown.items(), key=lambda item: -len(item[1]))[:o.examples]:
