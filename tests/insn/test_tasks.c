@@ -166,7 +166,7 @@ static void test_task_gate_in_idt(void **state)
     vm_destroy(vm);
 }
 
-// SDM vol. 2, INT n, TASK-GATE: the error code is pushed, then EIP is compared with the limit of CS.
+// SDM vol. 2, INT n, TASK-GATE: the error code is pushed before EIP is checked.
 static void test_task_gate_to_eip_beyond_limit(void **state)
 {
     struct vm *vm = vm_protected(CPU_MODEL_PENTIUM4);
