@@ -188,22 +188,26 @@ static const char *after_word(const char *line, const char *word)
     return at != NULL && (at[length] == ' ' || at[length] == '\0') ? at + length : NULL;
 }
 
-// Sums the resident memory, all of it and what is beside mappings as large as the guest's memory. A page that is mapped
-// twice counts once (proportional set size).
+// Sums the resident memory, all of it and what is beside the guest's: mappings as large as its
+// memory, and those by which emu maps parts of it again. A page that is mapped twice counts once
+// (proportional set size).
 static void record_memory(struct driver *d, struct contestant *c)
 {
     char path[64], line[512];
-    unsigned long first, last, resident = 0, beside = 0, size = 0, kib;
+    unsigned long first, last, resident = 0, beside = 0, kib;
+    bool guest = false;
     snprintf(path, sizeof path, "/proc/%d/smaps", (int)c->pid);
     FILE *f = fopen(path, "r");
     if (f == NULL)
         return;
     while (fgets(line, sizeof line, f) != NULL) {
-        if (sscanf(line, "%lx-%lx ", &first, &last) == 2)
-            size = (last - first) >> 20;
-        else if (sscanf(line, "Pss: %lu kB", &kib) == 1) {
+        if (sscanf(line, "%lx-%lx ", &first, &last) == 2) {
+            unsigned long size = (last - first) >> 20;
+            guest = (size >= d->memory * 9ul / 10 && size <= d->memory * 3ul / 2) ||
+                    strstr(line, "memfd:emu-ram") != NULL;
+        } else if (sscanf(line, "Pss: %lu kB", &kib) == 1) {
             resident += kib;
-            if (size < d->memory * 9ul / 10 || size > d->memory * 3ul / 2)
+            if (!guest)
                 beside += kib;
         }
     }

@@ -47,9 +47,9 @@ for ((i = 0; i < 6000; i++)); do
     sleep 0.1
 done
 grep -qF 'guest#' "$work/serial" || { echo "start.sh: no shell" >&2; exit 1; }
-# The guest's RAM is all that is mapped with its size, perhaps in several places.
-awk '/^[0-9a-f]+-[0-9a-f]+ / { ram = 0 }
-    /^Size:/ { ram = $2 == 256 * 1024 }
+# The guest's RAM is all that is mapped with its size, perhaps in several places, and pieces of its file in the window.
+awk '/^[0-9a-f]+-[0-9a-f]+ / { ram = /memfd:emu-ram/ }
+    /^Size:/ { ram = ram || $2 == 256 * 1024 }
     /^Pss:/ { if (ram) guest += $2; else beside += $2 }
     END { printf "%.1f %.1f\n", beside / 1024, guest / 1024 }' "/proc/$pid/smaps" >"$work/memory"
 read -r beside guest <"$work/memory"
