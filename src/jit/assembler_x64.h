@@ -83,10 +83,8 @@ static inline struct x64_memory x64_at(unsigned base, int32_t disp)
 static inline struct x64_memory x64_indexed(unsigned base, unsigned index, unsigned scale,
                                             int32_t disp)
 {
-    return (struct x64_memory){.base = (uint8_t)base,
-                               .index = (uint8_t)index,
-                               .scale = (uint8_t)scale,
-                               .disp = disp};
+    return (struct x64_memory){
+        .base = (uint8_t)base, .index = (uint8_t)index, .scale = (uint8_t)scale, .disp = disp};
 }
 
 void x64_byte(struct x64 *a, unsigned value);

@@ -36,8 +36,8 @@ struct block_code {
     uint8_t *entry_saved; // guest flags in cpu->jit.flags
     uint8_t *hot_end, *cold, *cold_end;
     uint32_t bytes;
-    uint32_t runs; // before it was translated
-    bool merged;   // it has merged counts
+    uint32_t runs;            // before it was translated
+    bool merged;              // it has merged counts
     struct JitBuffer *buffer; // where it reserves `records` records at its start; may be NULL
     uint32_t records;
     struct block_exit exits[2];

@@ -112,8 +112,10 @@ static bool take_predicates(struct hook *hook, const struct builder_filter *filt
     memcpy(hook->predicates, filter->predicates, n * sizeof filter->predicates[0]);
     for (const JitPredicate *p = predicates; p && p->kind != JIT_IF_END; p++) {
         if (n == HOOK_MAX_PREDICATES)
-            return error_set(err, "an operation has more than %u predicates, with those of the "
-                                  "subscription's filter", HOOK_MAX_PREDICATES);
+            return error_set(err,
+                             "an operation has more than %u predicates, with those of the "
+                             "subscription's filter",
+                             HOOK_MAX_PREDICATES);
         if ((unsigned)p->kind > JIT_IF_COUNTER || (p->kind == JIT_IF_COUNTER && !p->counter))
             return error_set(err, "predicate %u is not a valid one", n + 1);
         hook->predicates[n++] = *p;
@@ -169,12 +171,11 @@ static void ask_plugins(struct block_builder *b, const struct executor_signals *
     ctx->builder = b;
     if (block_seen) {
         b->at_start = true;
-        struct qemu_block_payload payload = {
-            .ctx = ctx,
-            .pc = b->linear,
-            .context = mmu_context(&b->cpu->mmu),
-            .instructions = b->count,
-            .length = b->bytes};
+        struct qemu_block_payload payload = {.ctx = ctx,
+                                             .pc = b->linear,
+                                             .context = mmu_context(&b->cpu->mmu),
+                                             .instructions = b->count,
+                                             .length = b->bytes};
         signal_emit(signals->before_gen_tb, &payload, b->cpu);
         b->at_start = false;
     }

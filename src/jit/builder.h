@@ -40,8 +40,8 @@ struct block *block_build(struct block_builder *builder, struct cpu *cpu,
                           const uint8_t *host, uint32_t linear, unsigned max_insns,
                           bool *cacheable);
 
-// Attaches a copy of *hook at a place of the builder's present instruction. Predicates: those of the
-// builder's filter, then the list (NULL, or ended by JIT_IF_END).
+// Attaches a copy of *hook at a place of the builder's present instruction. Predicates: those of
+// the builder's filter, then the list (NULL, or ended by JIT_IF_END).
 bool builder_attach(struct block_builder *builder, enum jit_place place,
                     const JitPredicate *predicates, const struct hook *hook, struct error *err);
 

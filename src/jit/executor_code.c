@@ -109,9 +109,8 @@ bool executor_view_block(const struct executor *ex, uint32_t linear, struct exec
 {
     struct cpu *cpu = ex->cpu;
     const uint8_t *host = mmu_host(&cpu->mmu, linear, MMU_EXECUTE, cpu->is_user);
-    const struct block *block = host ? block_find(ex->table, host, linear, cpu->segs[SEG_CS].base,
-                                                  block_mode(cpu))
-                                     : NULL;
+    const struct block *block =
+        host ? block_find(ex->table, host, linear, cpu->segs[SEG_CS].base, block_mode(cpu)) : NULL;
     if (!block)
         return false;
     const struct block_code *code = &block->code;
@@ -132,7 +131,8 @@ bool executor_translate(struct executor *ex, struct block *block)
         return true;
     if (!translate_accepts(block) || block == ex->uncached)
         return false;
-    if (block->code.runs < ex->threshold && !(block->mode & BLOCK_MODE_WINDOW) && !ex->translator.single) {
+    if (block->code.runs < ex->threshold && !(block->mode & BLOCK_MODE_WINDOW) &&
+        !ex->translator.single) {
         block->code.runs++;
         return false;
     }

@@ -34,7 +34,7 @@ struct executor {
     struct lockstep *lockstep;
     struct window_policy window;
     struct perf_log *perf; // NULL: nobody wants names
-    bool look; // after a handler: pending events may have changed
+    bool look;             // after a handler: pending events may have changed
 };
 
 // The block at CS:EIP: from the jump cache, the table, or made now. Raises what its fetch raises.
@@ -52,8 +52,8 @@ void lockstep_run(struct executor *ex, struct block *block);
 // the last of them.
 bool executor_interpret(struct cpu *cpu, struct block *block, unsigned first, unsigned n);
 
-// Takes the merged counts of the instructions from number `first` on away again, or gives them back:
-// whoever looks at the counters meanwhile finds them exact.
+// Takes the merged counts of the instructions from number `first` on away again, or gives them
+// back: whoever looks at the counters meanwhile finds them exact.
 void executor_count(struct block *block, unsigned first, bool back);
 
 // After a crash of a helper that translated code called: its plugin is stopped, the instruction is

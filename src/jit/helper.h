@@ -29,9 +29,9 @@ struct helper {
     ffi_type *types[HELPER_MAX_ARGS];
 };
 
-// Translated code calls helpers that touch nothing of the guest without helper_invoke; cpu->jit.helper
-// says which one runs. begin: the executor is about to run code that does. crashed: it jumped to
-// *cpu->jump with HELPER_CRASHED out of a helper of this owner.
+// Translated code calls helpers that touch nothing of the guest without helper_invoke;
+// cpu->jit.helper says which one runs. begin: the executor is about to run code that does. crashed:
+// it jumped to *cpu->jump with HELPER_CRASHED out of a helper of this owner.
 #define HELPER_CRASHED 2
 
 struct helper_registry {

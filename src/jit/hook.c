@@ -333,11 +333,12 @@ static void fill_span(struct JitBuffer *b, const struct span_record *records, un
         steps[i] = records[i / b->fields].steps[i % b->fields];
     }
     while (count > 0 && !b->dead) {
-        size_t room = b->next < b->end ? (size_t)(b->end - b->next) : 0;
-        size_t elements = (room + nwords - 1) / nwords;
-        uint32_t now = elements < count ? (uint32_t)elements : count;
-        if (now == 0)
+        if (b->next >= b->end) // the block's own records go beyond it
+            hook_buffer_flush_full(b);
+        if (b->dead || b->next >= b->end)
             return; // inside of its own flush
+        size_t elements = ((size_t)(b->end - b->next) + nwords - 1) / nwords;
+        uint32_t now = elements < count ? (uint32_t)elements : count;
         b->next = fill_words(b->next, now, words, steps, nwords);
         count -= now;
         if (b->next >= b->end)

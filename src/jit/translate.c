@@ -246,7 +246,6 @@ bool translate_block(struct translator *t, struct block *block)
     t->cold = (struct x64){.at = cold, .end = cache->rw + cache->size};
     t->block = block;
     t->mode = block->mode;
-    t->window = (block->mode & BLOCK_MODE_WINDOW) && hooks_suit_window(block);
     t->slow_count = 0;
     t->unaligned_count = 0;
     t->window_count = 0;
@@ -261,6 +260,7 @@ bool translate_block(struct translator *t, struct block *block)
     t->index = 0;
     if (block->hooks)
         hooks_emit_start(t);
+    t->window = (block->mode & BLOCK_MODE_WINDOW) && (!block->hooks || hooks_suit_window(t));
     for (unsigned i = 0; i < block->count; i++) {
         t->index = i;
         if (i == t->stop_at) {

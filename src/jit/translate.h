@@ -143,8 +143,8 @@ struct translator {
     bool faulting;    // faults of translated code are answered: polls may fault
     bool counting;    // -icount: blocks end exactly at cpu->jit.target
     const struct window_sites *sites; // those that the window does not suit
-    bool window;      // the present block reaches memory through the window
-    bool tabled;      // ... but the present instruction does not
+    bool window;                      // the present block reaches memory through the window
+    bool tabled;                      // ... but the present instruction does not
     uint32_t mode;
 
     struct x64 hot, cold;
@@ -273,9 +273,10 @@ void emit_op(struct translator *t, unsigned opcode, unsigned reg, const struct o
 
 // Attached operations. A helper of the block may look at flags (after: of those run behind it).
 bool hooks_look_at_flags(const struct insn *insn, bool after);
-// May the block use the window? Operations at accesses stand behind checks that only the table form
-// has; helpers may do what closes the window.
-bool hooks_suit_window(const struct block *block);
+// May the block use the window, whose accesses may fault when what stands at them has been done?
+// Only records that can be taken back suit that; helpers may do what closes the window. When the
+// block's start has been emitted.
+bool hooks_suit_window(const struct translator *t);
 // At the start of the block: room in record buffers, merged counts.
 void hooks_emit_start(struct translator *t);
 void hooks_finish(struct translator *t);

@@ -328,7 +328,7 @@ static void emit_operation(struct translator *t, const struct hook_site *site,
         t->fpu = false;
 }
 
-static bool argument_is_simple(const JitArg *arg)
+bool hook_argument_is_simple(const JitArg *arg)
 {
     return arg->kind != JIT_ARG_EA && arg->kind != JIT_ARG_CONTEXT && arg->kind != JIT_ARG_ICOUNT;
 }
@@ -343,7 +343,7 @@ static bool list_needs_flags(const struct translator *t, const struct hook_site 
         if (hook_truth(t, site, h) == HOOK_TESTED || h->kind == HOOK_CALL)
             return true;
         for (unsigned i = 0; i < h->nargs; i++)
-            if (!argument_is_simple(&h->args[i]))
+            if (!hook_argument_is_simple(&h->args[i]))
                 return true;
     }
     return false;

@@ -48,6 +48,8 @@ void hook_emit_direct(struct translator *t, const struct hook_site *site, const 
 // The linear address of a memory operand; flags are free.
 void hook_emit_operand_address(struct translator *t, const struct insn *insn, unsigned reg);
 void hook_emit_context(struct translator *t, unsigned reg);
+// Is it got at without a change of flags?
+bool hook_argument_is_simple(const JitArg *arg);
 // Can generated code reach this address without a register?
 bool hook_is_near(const struct translator *t, const void *address);
 // opcode with ModRM.reg = reg and the memory at a host address; may use SCRATCH_B.

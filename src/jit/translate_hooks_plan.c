@@ -226,15 +226,31 @@ static bool counts_are_unseen(const struct block *block)
     return true;
 }
 
-bool hooks_suit_window(const struct block *block)
+// An access through the window may fault when its operations have been done: what they did must go
+// with the records that the slow path takes back. They must not change flags either.
+static bool operation_suits_window(const struct translator *t, const struct hook *h,
+                                   enum jit_place place)
 {
+    if (h->kind == HOOK_CALL)
+        return false;
+    if (!place_is_access(place))
+        return true;
+    if (!hook_is_reserved(t, h))
+        return false;
+    for (unsigned i = 0; i < h->nargs; i++)
+        if (h->args[i].kind == JIT_ARG_VALUE || !hook_argument_is_simple(&h->args[i]))
+            return false;
+    return true;
+}
+
+bool hooks_suit_window(const struct translator *t)
+{
+    const struct block *block = t->block;
     for (unsigned i = 0; i < block->count; i++) {
         const struct insn_hooks *hooks = block->insns[i].hooks;
-        if (hooks && hooks->sees_memory)
-            return false;
         for (unsigned place = 0; hooks && place < JIT_PLACES; place++)
             for (const struct hook *h = hooks->at[place]; h; h = h->next)
-                if (h->kind == HOOK_CALL)
+                if (!operation_suits_window(t, h, (enum jit_place)place))
                     return false;
     }
     return true;

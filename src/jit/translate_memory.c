@@ -8,7 +8,8 @@ void slow_open(struct translator *t)
 {
     if (t->slow_opened)
         return;
-    t->slow[t->slow_count++] = (struct slow_path){.insn = (uint16_t)t->index, .begun = t->plan.native};
+    t->slow[t->slow_count++] =
+        (struct slow_path){.insn = (uint16_t)t->index, .begun = t->plan.native};
     t->slow_opened = true;
 }
 
@@ -54,10 +55,10 @@ void flags_release_for_memory(struct translator *t, unsigned live)
 struct x64_memory emit_window(struct translator *t, struct x64_memory place)
 {
     slow_open(t);
-    t->windows[t->window_count++] = (struct window_site){.at = t->hot.at,
-                                                         .slow = (uint16_t)(t->slow_count - 1),
-                                                         .flags_host =
-                                                             t->flags_host && !t->flags_saved};
+    t->windows[t->window_count++] =
+        (struct window_site){.at = t->hot.at,
+                             .slow = (uint16_t)(t->slow_count - 1),
+                             .flags_host = t->flags_host && !t->flags_saved};
     place.gs = true;
     return place;
 }
@@ -151,6 +152,8 @@ struct x64_memory emit_lookup(struct translator *t, unsigned reg, enum access ac
         return emit_table_lookup(t, reg, access, size);
     if (size == ACCESS_ALIGNED_16)
         emit_crossing_test(t, reg, size);
+    if (UNLIKELY(t->plan.native))
+        hooks_emit_access(t, reg, access, size);
     return emit_window(t, x64_at(reg, 0));
 }
 
@@ -170,14 +173,16 @@ bool emit_operand(struct translator *t, enum access access, unsigned size, bool 
         return false;
     bool plain = insn->segment < SEG_FS && !own && size != ACCESS_ALIGNED_16;
     if (plain && window_is_used(t)) {
+        unsigned address;
+        if (UNLIKELY(t->plan.native) && emit_address(t, access, false, &address))
+            hooks_emit_access(t, address, access, size);
         out->memory = emit_window(t, guest_address(insn));
         return true;
     }
     flags_release(t, live);
     unsigned reg;
     emit_address(t, access, own, &reg);
-    out->memory =
-        own ? emit_table_lookup(t, reg, access, size) : emit_lookup(t, reg, access, size);
+    out->memory = own ? emit_table_lookup(t, reg, access, size) : emit_lookup(t, reg, access, size);
     return true;
 }
 

@@ -5,8 +5,13 @@
 // The slot below the stack's top, checked; in table form its address is left in SCRATCH_ADDRESS.
 struct x64_memory open_push(struct translator *t)
 {
-    if (window_is_used(t))
+    if (window_is_used(t)) {
+        if (UNLIKELY(t->plan.native)) {
+            x64_rm(&t->hot, 0x8d, SCRATCH_ADDRESS, x64_at(X64_R15, -4));
+            hooks_emit_access(t, SCRATCH_ADDRESS, ACCESS_WRITE, 4);
+        }
         return emit_window(t, x64_at(X64_R15, -4));
+    }
     flags_release(t, t->flags_before);
     x64_rm(&t->hot, 0x8d, SCRATCH_ADDRESS, x64_at(X64_R15, -4));
     return emit_lookup(t, SCRATCH_ADDRESS, ACCESS_WRITE, 4);

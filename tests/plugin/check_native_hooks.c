@@ -25,8 +25,8 @@ struct watch {
     uint64_t first[4096]; // words of records, to tell where a difference is
     size_t kept;
     uint32_t salt;
-    unsigned shown; // instructions
-    bool lost;      // it changes its own code for ever
+    unsigned shown;  // instructions
+    bool lost;       // it changes its own code for ever
     unsigned wanted; // which kinds
     uint32_t left;   // ECX when the first buffer was flushed
     bool remaps;     // ... which maps DATA elsewhere
@@ -41,8 +41,9 @@ enum {
     WANT_AFTER = 32,
     WANT_VALUE = 64,
     WANT_FAULTS = 128, // pages that are not there, that are read-only, that no memory is behind
-    WANT_PLAIN = 256,  // records of everything, without calls and predicates
-    WANT_USER = 512    // at CPL 3, a count before each instruction, accesses through the window
+    WANT_PLAIN = 256,  // records of every access, without calls and predicates
+    WANT_USER =
+        512 // at CPL 3, accesses through the window: no values, a count before each instruction
 };
 
 static uint64_t mix(uint64_t hash, uint64_t value)
@@ -172,8 +173,8 @@ static void attach_at(struct watch *w, struct block_builder *b, enum jit_place p
         struct hook hook = {.kind = HOOK_RECORD, .buffer = w->buffers[r >> 9 & 1], .nargs = WORDS};
         for (unsigned i = 0; i < WORDS; i++)
             hook.args[i] = random_argument(r >> (3 * i + 3), memory);
-        if (place == JIT_LOAD || ((w->wanted & WANT_VALUE) &&
-                                  (place == JIT_STORE || place == JIT_STORE_BEFORE)))
+        if (place == JIT_LOAD ||
+            ((w->wanted & WANT_VALUE) && (place == JIT_STORE || place == JIT_STORE_BEFORE)))
             hook.args[2] = jit_value();
         attach(w, b, place, r >> 5, hook);
     }
@@ -200,7 +201,9 @@ static void on_instruction(void *context, void *data, void *cpu)
         struct hook hook = {.kind = HOOK_RECORD,
                             .buffer = w->buffers[0],
                             .nargs = WORDS,
-                            .args = {jit_access(), jit_pc(), jit_value(), jit_address()}};
+                            .args = {jit_access(), jit_pc(),
+                                     w->wanted & WANT_USER ? jit_size() : jit_value(),
+                                     jit_address()}};
         attach(w, b, JIT_LOAD, 0, hook);
         attach(w, b, JIT_STORE, 0, hook);
         return;
@@ -474,8 +477,8 @@ static bool data_is_same(const struct watch *a, const struct watch *b)
 static bool compare(const struct watch *a, const struct watch *b)
 {
     const struct cpu *c = a->m->cpu, *d = b->m->cpu;
-    return a->hash == b->hash && a->record_hash == b->record_hash && a->records == b->records && a->flushes == b->flushes &&
-           a->calls == b->calls && a->stored == b->stored &&
+    return a->hash == b->hash && a->record_hash == b->record_hash && a->records == b->records &&
+           a->flushes == b->flushes && a->calls == b->calls && a->stored == b->stored &&
            memcmp(a->counters, b->counters, sizeof a->counters) == 0 &&
            memcmp(c->regs, d->regs, sizeof c->regs) == 0 && c->eip == d->eip &&
            c->instructions == d->instructions && c->activity == d->activity && data_is_same(a, b);
@@ -486,9 +489,8 @@ static void describe(const struct watch *w)
     const struct cpu *cpu = w->m->cpu;
     print_error("hash %016llx records %016llx, %llu flushes %llu calls %llu stored %llx counts",
                 (unsigned long long)w->hash, (unsigned long long)w->record_hash,
-                (unsigned long long)w->records,
-                (unsigned long long)w->flushes, (unsigned long long)w->calls,
-                (unsigned long long)w->stored);
+                (unsigned long long)w->records, (unsigned long long)w->flushes,
+                (unsigned long long)w->calls, (unsigned long long)w->stored);
     for (unsigned i = 0; i < 4; i++)
         print_error(" %llu", (unsigned long long)w->counters[i]);
     print_error(" eip %08x instructions %llu activity %d\n", cpu->eip,
@@ -600,11 +602,12 @@ static void test_faults(void **state)
     run_programs(WANT_RECORD | WANT_COUNT | WANT_MEMORY | WANT_VALUE | WANT_FAULTS, 200, 10);
 }
 
-// The whole of the data is reached through the window, unless somebody sees the accesses.
+// The whole of the data is reached through the window.
 static void test_window(void **state)
 {
     run_programs(WANT_USER | WANT_COUNT, 150, 11);
     run_programs(WANT_USER | WANT_COUNT | WANT_AFTER | WANT_PREDICATE | WANT_RECORD, 200, 12);
+    run_programs(WANT_USER | WANT_PLAIN, 200, 16);
 }
 
 static void test_window_faults(void **state)
@@ -613,6 +616,7 @@ static void test_window_faults(void **state)
     run_programs(WANT_USER | WANT_COUNT | WANT_AFTER | WANT_PREDICATE | WANT_RECORD | WANT_FAULTS,
                  200, 14);
     run_programs(WANT_USER | WANT_COUNT | WANT_AFTER | WANT_CALL | WANT_FAULTS, 100, 15);
+    run_programs(WANT_USER | WANT_PLAIN | WANT_FAULTS, 400, 17);
 }
 
 // Who flushes a buffer at the start of a block changes a mapping that the block uses.
@@ -646,11 +650,11 @@ static void test_window_flush(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_counts),   cmocka_unit_test(test_counts_after),
-        cmocka_unit_test(test_accesses), cmocka_unit_test(test_predicates),
-        cmocka_unit_test(test_calls),    cmocka_unit_test(test_everything),
-        cmocka_unit_test(test_memory_trace), cmocka_unit_test(test_values),
-        cmocka_unit_test(test_faults), cmocka_unit_test(test_window),
+        cmocka_unit_test(test_counts),        cmocka_unit_test(test_counts_after),
+        cmocka_unit_test(test_accesses),      cmocka_unit_test(test_predicates),
+        cmocka_unit_test(test_calls),         cmocka_unit_test(test_everything),
+        cmocka_unit_test(test_memory_trace),  cmocka_unit_test(test_values),
+        cmocka_unit_test(test_faults),        cmocka_unit_test(test_window),
         cmocka_unit_test(test_window_faults), cmocka_unit_test(test_window_flush),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
