@@ -276,6 +276,28 @@ static bool stores_pointers(const struct insn *insn)
            (insn->disp != SCRATCH_IMAGE && insn->disp != SCRATCH_IMAGE + 0x200);
 }
 
+// The code ahead, as far as a block may reach.
+struct ahead {
+    uint32_t linear;
+    size_t length;
+    uint8_t bytes[PAGE_SIZE];
+};
+
+static void look_ahead(struct machine *m, uint32_t linear, struct ahead *ahead)
+{
+    ahead->linear = linear;
+    ahead->length =
+        mmu_debug_read(&m->cpu->mmu, linear, ahead->bytes, PAGE_SIZE - (linear & (PAGE_SIZE - 1)));
+}
+
+// A translator may have left out flags that this code did not read before it changed.
+static bool has_changed(struct machine *m, const struct ahead *before)
+{
+    struct ahead now;
+    look_ahead(m, before->linear, &now);
+    return now.length != before->length || memcmp(now.bytes, before->bytes, now.length) != 0;
+}
+
 static bool walk_to(struct machine *m, uint64_t target, struct coverage *coverage,
                     unsigned *tainted)
 {
@@ -292,8 +314,12 @@ static bool walk_to(struct machine *m, uint64_t target, struct coverage *coverag
             open |= step_flags(cpu, &insn, tainted) | stores_pointers(&insn);
         }
         uint64_t before = cpu->instructions;
+        struct ahead ahead;
+        look_ahead(m, linear, &ahead);
         atomic_store(&cpu->kicked, 0);
         executor_run(m->ex, before + 1);
+        if (has_changed(m, &ahead))
+            *tainted = FLAGS_ARITH;
         if (cpu->instructions == before && cpu->activity == CPU_RUNNING &&
             !atomic_load(&cpu->kicked))
             break;
