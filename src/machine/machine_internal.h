@@ -30,7 +30,7 @@ struct machine {
     int timer_fd;
     struct fd_watch *timer_watch;
     int64_t armed_deadline;
-    int64_t guest_ran_at; // the host's clock when guest code last ran
+    int64_t guest_ran_at; // the host's clock when guest code last ran, or had nothing to do
     void (*print)(void *self, const char *text, size_t length);
     void *print_self;
 };

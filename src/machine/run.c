@@ -103,15 +103,20 @@ static uint64_t plan_stretch(struct machine *m)
 }
 
 // Events that bring further events (a pipe full of monitor commands) keep the kick flag up. When
-// they have had the thread for EVENTS_SHARE, guest code has it for GUEST_SHARE all the same.
-#define EVENTS_SHARE INT64_C(20000000)
-#define GUEST_SHARE  INT64_C(5000000)
+// they have had the thread for EVENTS_SHARE, guest code has it for GUEST_SHARE all the same, or
+// until the next timer is due.
+#define EVENTS_SHARE      INT64_C(20000000)
+#define GUEST_SHARE       INT64_C(5000000)
+#define GUEST_SHARE_LEAST INT64_C(500000)
 
 static void give_guest_its_share(struct machine *m)
 {
     if (!atomic_load(&m->cpu->kicked) || host_now() - m->guest_ran_at < EVENTS_SHARE)
         return;
-    arm_host_timer(m, GUEST_SHARE);
+    int64_t next = clock_next_deadline(m->clock), left = GUEST_SHARE;
+    if (next != CLOCK_NEVER && !clock_is_icount(m->clock) && next - clock_now(m->clock) < left)
+        left = next - clock_now(m->clock);
+    arm_host_timer(m, left > GUEST_SHARE_LEAST ? left : GUEST_SHARE_LEAST);
     m->armed_deadline = CLOCK_NEVER;
     atomic_store(&m->cpu->kicked, 0);
 }
@@ -140,7 +145,10 @@ int machine_run(struct machine *m)
         machine_resume(m);
     while (!m->quit) {
         atomic_store(&m->cpu->kicked, 0);
-        event_loop_run(m->loop, wait_time(m));
+        int64_t wait = wait_time(m);
+        event_loop_run(m->loop, wait);
+        if (wait != 0) // there was no guest code to run
+            m->guest_ran_at = host_now();
         plugin_host_settle(m->plugins);
         if (atomic_load(&m->quit_requested))
             machine_quit(m, 0);
