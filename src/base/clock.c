@@ -54,11 +54,16 @@ static int64_t host_clock(clockid_t id)
     return (int64_t)ts.tv_sec * NANOSECONDS_PER_SECOND + ts.tv_nsec;
 }
 
+int64_t clock_host_now(void)
+{
+    return host_clock(CLOCK_MONOTONIC);
+}
+
 static int64_t source_now(const struct clock *clock)
 {
     if (clock->instructions)
         return (int64_t)(*clock->instructions << clock->shift);
-    return host_clock(CLOCK_MONOTONIC);
+    return clock_host_now();
 }
 
 static void compare_cpu_time_from(struct clock *clock, int64_t real)
@@ -148,6 +153,7 @@ void clock_start(struct clock *clock)
         clock->offset = clock->frozen - source_now(clock);
     clock->last_now = clock->frozen;
     clock->running = true;
+    compare_cpu_time_from(clock, clock_host_now()); // nothing is made up for while it stood
 }
 
 void clock_stop(struct clock *clock)

@@ -27,6 +27,7 @@ bool clock_is_icount(const struct clock *clock);
 unsigned clock_icount_shift(const struct clock *clock);
 
 int64_t clock_now(struct clock *clock);
+int64_t clock_host_now(void); // the host's monotonic clock
 
 // The clock runs only between clock_start and clock_stop; it is created stopped.
 void clock_start(struct clock *clock);

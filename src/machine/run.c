@@ -2,7 +2,6 @@
 // The machine's thread: events from outside, due timers, then guest code, again and again.
 #include <stdatomic.h>
 #include <sys/timerfd.h>
-#include <time.h>
 
 #include "machine/machine_internal.h"
 
@@ -38,13 +37,6 @@ static void do_power_off(struct machine *m)
     }
     machine_pause(m);
     m->status = STATUS_SHUTDOWN;
-}
-
-static int64_t host_now(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * NANOSECONDS_PER_SECOND + ts.tv_nsec;
 }
 
 static bool cpu_is_idle(const struct machine *m)
@@ -111,7 +103,7 @@ static uint64_t plan_stretch(struct machine *m)
 
 static void give_guest_its_share(struct machine *m)
 {
-    if (!atomic_load(&m->cpu->kicked) || host_now() - m->guest_ran_at < EVENTS_SHARE)
+    if (!atomic_load(&m->cpu->kicked) || clock_host_now() - m->guest_ran_at < EVENTS_SHARE)
         return;
     int64_t next = clock_next_deadline(m->clock), left = GUEST_SHARE;
     if (next != CLOCK_NEVER && !clock_is_icount(m->clock) && next - clock_now(m->clock) < left)
@@ -132,7 +124,7 @@ static void run_guest(struct machine *m)
     executor_run(m->executor, last);
     clock_execution_ends(m->clock);
     if (m->cpu->instructions != before)
-        m->guest_ran_at = host_now();
+        m->guest_ran_at = clock_host_now();
     if (m->cpu->activity == CPU_SHUTDOWN) {
         log_write(m->log, LOG_RESET, "triple fault\n");
         m->reset_wanted = true;
@@ -148,7 +140,7 @@ int machine_run(struct machine *m)
         int64_t wait = wait_time(m);
         event_loop_run(m->loop, wait);
         if (wait != 0) // there was no guest code to run
-            m->guest_ran_at = host_now();
+            m->guest_ran_at = clock_host_now();
         plugin_host_settle(m->plugins);
         if (atomic_load(&m->quit_requested))
             machine_quit(m, 0);

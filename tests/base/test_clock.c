@@ -313,6 +313,16 @@ static void test_time_without_a_cpu_is_left_out_while_guest_code_runs(void **sta
     assert_true(clock_now(clock) - idle >= 40000000 + 40000000 / 8 - 1000000);
     clock_execution_ends(clock);
     assert_true(clock_now(clock) - idle <= (host_now() - idle_host) * 9 / 8 + 2000000);
+
+    // Time in which it stood is not made up for.
+    clock_stop(clock);
+    int64_t stopped = clock_now(clock);
+    sleep_ms(200);
+    int64_t started_host = host_now();
+    clock_start(clock);
+    clock_execution_begins(clock);
+    assert_true(clock_now(clock) - stopped <= (host_now() - started_host) * 9 / 8 + 2000000);
+    clock_execution_ends(clock);
     clock_destroy(clock);
     (void)state;
 }
