@@ -200,12 +200,13 @@ typedef void cpu_span_observer(struct cpu *cpu, const struct cpu_span *span);
 
 struct cpu_hook_state {
     cpu_observer *observe; // NULL: nobody; set by mem_observe_begin
-    cpu_span_observer *observe_span; // set after it: runs of elements may be told at once, afterwards
-    uintptr_t *tlb[2][2];  // the data tables while they are hidden from the accessors
+    cpu_span_observer
+        *observe_span;    // set after it: runs of elements may be told at once, afterwards
+    uintptr_t *tlb[2][2]; // the data tables while they are hidden from the accessors
     const struct insn *insn;
     const void *helper; // src/jit's: the one that runs
-    uint8_t phase;    // enum cpu_hook_phase
-    uint8_t requests; // CPU_HOOK_*
+    uint8_t phase;      // enum cpu_hook_phase
+    uint8_t requests;   // CPU_HOOK_*
     uint8_t vector;
     uint32_t new_eip, error_code;
 };
@@ -214,18 +215,18 @@ enum cpu_activity { CPU_RUNNING, CPU_HALTED, CPU_SHUTDOWN /* triple fault: the m
 
 // What translated code keeps here; its own affair (src/jit) and without meaning outside of it.
 struct cpu_jit_state {
-    uint64_t target;       // executor_run's: translated code counts down from it
-    void *jump_cache;      // targets of indirect jumps
-    uintptr_t stored;      // host address that the present instruction stores to
-    // A helper that translated code has called: struct helper, NULL: none runs. Where: struct block,
-    // the instruction and R12.
+    uint64_t target;  // executor_run's: translated code counts down from it
+    void *jump_cache; // targets of indirect jumps
+    uintptr_t stored; // host address that the present instruction stores to
+    // A helper that translated code has called: struct helper, NULL: none runs. Where: struct
+    // block, the instruction and R12.
     const void *helper;
     void *helper_block;
     uint64_t helper_counter;
     uint32_t helper_index;
-    uint16_t flags;        // OF, and the LAHF byte in the high half
-    uint8_t fpu_on_host;   // x87 and SSE state live in the host's registers
-    uint32_t mxcsr_of_c;   // while C code runs
+    uint16_t flags;      // OF, and the LAHF byte in the high half
+    uint8_t fpu_on_host; // x87 and SSE state live in the host's registers
+    uint32_t mxcsr_of_c; // while C code runs
 };
 
 struct cpu {
@@ -245,7 +246,7 @@ struct cpu {
     bool mem_hooked; // somebody wants to see each access (plugins): accessors take the slow path
     bool interrupt_shadow; // after STI, MOV SS, POP SS: one more instruction before interrupts
     uint32_t mode_bits;    // cpu_mode_bits(): kept by cpu_update_mode and segment_update_rights
-    uint64_t instructions; // executed since power-on
+    uint64_t instructions; // executed since power-on, and events delivered: INT n counts once
     struct cpu_jit_state jit;
     struct segment segs[SEG_COUNT];
     struct mmu mmu;
@@ -324,7 +325,9 @@ _Noreturn void cpu_raise_page_fault(struct cpu *cpu, uint32_t linear, uint32_t e
 _Noreturn void cpu_raise_software(struct cpu *cpu, uint8_t vector);
 
 // Delivers cpu->raised through the IDT (or real-mode vectors), with double and triple faults. Never
-// jumps. On a triple fault activity becomes CPU_SHUTDOWN.
+// jumps. On a triple fault activity becomes CPU_SHUTDOWN. Counts as an instruction: a guest that
+// does nothing but fault, or take interrupts, comes to an end of its instructions, and its time
+// goes on.
 void cpu_deliver(struct cpu *cpu);
 // True when an interrupt, NMI or debug trap can be taken now; takes it. Never jumps.
 bool cpu_take_pending(struct cpu *cpu);

@@ -361,6 +361,7 @@ void cpu_deliver(struct cpu *cpu)
     sigjmp_buf local;
     volatile unsigned serial = 0;
     cpu->jump = &local;
+    cpu->instructions++;
     cpu->delivering = -1;
     cpu->interrupt_shadow = false;
     cpu->debug_shadow = false;

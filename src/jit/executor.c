@@ -103,6 +103,14 @@ static void step(struct executor *ex)
     cpu_finish_step(cpu);
 }
 
+// A line that stays asserted and a gate that leaves IF set can go on for ever.
+static void take_pending(struct cpu *cpu, uint64_t target)
+{
+    while (cpu_take_pending(cpu))
+        if (cpu->instructions >= target || atomic_load_explicit(&cpu->kicked, memory_order_relaxed))
+            break;
+}
+
 static void run_loop(struct executor *ex, uint64_t target)
 {
     struct cpu *cpu = ex->cpu;
@@ -110,8 +118,7 @@ static void run_loop(struct executor *ex, uint64_t target)
     for (;;) {
         if (UNLIKELY(look || atomic_load_explicit(&cpu->kicked, memory_order_acquire))) {
             if (cpu->activity == CPU_RUNNING || cpu_has_wake_event(cpu))
-                while (cpu_take_pending(cpu))
-                    ;
+                take_pending(cpu, target);
             if (atomic_load_explicit(&cpu->kicked, memory_order_relaxed) ||
                 cpu->activity != CPU_RUNNING)
                 return;

@@ -188,6 +188,54 @@ static void test_exact_count(void **state)
     }
 }
 
+static int acknowledge_and_stay(void *self)
+{
+    struct vm *vm = self;
+    return vm->intr_vector;
+}
+
+// Faults and interrupts count: a guest that never executes an instruction runs out of them.
+static void test_events_count(void **state)
+{
+    static const enum executor_accel accels[] = {EXECUTOR_INTERP, EXECUTOR_JIT, EXECUTOR_LOCKSTEP};
+    for (unsigned i = 0; i < ARRAY_SIZE(accels) * 2; i++) {
+        struct fixture f = make(accels[i / 2]);
+        clock_set_icount(f.vm->clock, &f.vm->cpu->instructions, 0);
+        bool interrupts = i % 2;
+        VM_BYTES(f.vm, VM_CODE, 0x0f, 0x0b); // ud2, and at its handler again
+        VM_BYTES(f.vm, VM_HANDLERS + 16 * EXC_UD, 0x0f, 0x0b);
+        VM_BYTES(f.vm, VM_IDT + 8 * 0x40 + 5, 0x8f); // a trap gate
+        f.vm->intr_vector = 0x40;
+        f.vm->cpu->board.acknowledge = acknowledge_and_stay;
+        f.vm->cpu->intr = interrupts;
+        cpu_set_eflags(f.vm->cpu, FLAG_FIXED | FLAG_IF);
+        f.vm->cpu->eip = VM_CODE;
+        f.vm->cpu->regs[REG_ESP] = VM_STACK0;
+        atomic_store(&f.vm->cpu->kicked, 0);
+        executor_run(f.ex, 100);
+        assert_int_equal(f.vm->cpu->instructions, 100);
+        assert_int_equal(f.vm->cpu->regs[REG_ESP], VM_STACK0 - 100 * 12);
+        assert_int_equal(f.vm->cpu->activity, CPU_RUNNING);
+        drop(&f);
+    }
+}
+
+// The same without a count: the other threads still get through.
+static void test_kick_out_of_interrupts(void **state)
+{
+    struct fixture f = make(EXECUTOR_JIT);
+    VM_BYTES(f.vm, VM_IDT + 8 * 0x40 + 5, 0x8f);
+    f.vm->intr_vector = 0x40;
+    f.vm->cpu->board.acknowledge = acknowledge_and_stay;
+    f.vm->cpu->intr = true;
+    cpu_set_eflags(f.vm->cpu, FLAG_FIXED | FLAG_IF);
+    // Pushes go round in a segment of 64 KiB.
+    vm_load_segment(f.vm, SEG_SS, SEL_DATA0_16);
+    cpu_update_mode(f.vm->cpu);
+    kick_out_of(&f);
+    drop(&f);
+}
+
 // The carry alone survives the push of a segment register.
 static void test_push_segment(void **state)
 {
@@ -221,8 +269,8 @@ static void test_lockstep(void **state)
 // the address space; flags, ESP and EBP are as the interpreter leaves them.
 static void test_window_faults(void **state)
 {
-    // xor eax, eax; stc; CODE; adc edx, 0: CF lives over it. The page at 50000h is not mapped, 51000h
-    // is read only.
+    // xor eax, eax; stc; CODE; adc edx, 0: CF lives over it. The page at 50000h is not mapped,
+    // 51000h is read only.
     static const uint8_t cases[][9] = {
         {0x8b, 0x0d, 0x00, 0x00, 0x05, 0x00, 0x83, 0xd2, 0x00}, // mov ecx, [50000h]
         {0x89, 0x0d, 0x00, 0x10, 0x05, 0x00, 0x83, 0xd2, 0x00}, // mov [51000h], ecx
@@ -257,8 +305,8 @@ static void test_window_faults(void **state)
     }
 }
 
-// A program at CPL 3 that goes on for long gets the window by itself, and loses it when its mappings
-// change.
+// A program at CPL 3 that goes on for long gets the window by itself, and loses it when its
+// mappings change.
 static void test_window_by_itself(void **state)
 {
     struct fixture f = make(EXECUTOR_JIT);
@@ -284,12 +332,19 @@ static void test_window_by_itself(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kick),          cmocka_unit_test(test_changing_code),
-        cmocka_unit_test(test_remapped_page), cmocka_unit_test(test_endless_count),
-        cmocka_unit_test(test_exact_count),   cmocka_unit_test(test_lockstep),
-        cmocka_unit_test(test_push_segment),  cmocka_unit_test(test_flags_across_change),
-        cmocka_unit_test(test_repeated_jump), cmocka_unit_test(test_window_faults),
+        cmocka_unit_test(test_kick),
+        cmocka_unit_test(test_changing_code),
+        cmocka_unit_test(test_remapped_page),
+        cmocka_unit_test(test_endless_count),
+        cmocka_unit_test(test_exact_count),
+        cmocka_unit_test(test_lockstep),
+        cmocka_unit_test(test_push_segment),
+        cmocka_unit_test(test_flags_across_change),
+        cmocka_unit_test(test_repeated_jump),
+        cmocka_unit_test(test_window_faults),
         cmocka_unit_test(test_window_by_itself),
+        cmocka_unit_test(test_events_count),
+        cmocka_unit_test(test_kick_out_of_interrupts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
