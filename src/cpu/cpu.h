@@ -204,6 +204,8 @@ struct cpu_hook_state {
         *observe_span;    // set after it: runs of elements may be told at once, afterwards
     uintptr_t *tlb[2][2]; // the data tables while they are hidden from the accessors
     const struct insn *insn;
+    // An access of more than 8 bytes is seen in pieces: its size, and the bytes before this piece.
+    uint8_t whole, piece_at;
     const void *helper; // src/jit's: the one that runs
     uint8_t phase;      // enum cpu_hook_phase
     uint8_t requests;   // CPU_HOOK_*

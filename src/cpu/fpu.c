@@ -163,12 +163,19 @@ static unsigned piece_size(unsigned left, unsigned unit)
     return unit;
 }
 
+// An operand of the x87 or SSE that is more than 8 bytes, not a block of several values.
+static unsigned observed_whole(unsigned size, unsigned unit)
+{
+    return size > 8 && size <= 16 && unit == 8 ? size : 0;
+}
+
 void fpu_read_linear(struct cpu *cpu, uint32_t linear, void *buffer, unsigned size, unsigned unit)
 {
     uint8_t *out = buffer;
     for (unsigned done = 0, piece; done < size; done += piece) {
         piece = piece_size(size - done, unit);
         uint32_t at = linear + done;
+        mem_observe_piece(cpu, observed_whole(size, unit), done);
         if (piece == 8)
             store_le64(out + done, mem_read_linear(cpu, at, 8, cpu->is_user));
         else if (piece == 4)
@@ -176,6 +183,7 @@ void fpu_read_linear(struct cpu *cpu, uint32_t linear, void *buffer, unsigned si
         else
             store_le16(out + done, (uint16_t)mem_read_linear(cpu, at, 2, cpu->is_user));
     }
+    mem_observe_piece(cpu, 0, 0);
 }
 
 // Both pages that it may touch, in order: CR2 is the first byte that cannot be written.
@@ -196,6 +204,7 @@ void fpu_write_linear(struct cpu *cpu, uint32_t linear, const void *buffer, unsi
     for (unsigned done = 0, piece; done < size; done += piece) {
         piece = piece_size(size - done, unit);
         uint32_t at = linear + done;
+        mem_observe_piece(cpu, observed_whole(size, unit), done);
         if (piece == 8)
             mem_write_linear(cpu, at, load_le64(in + done), 8, cpu->is_user);
         else if (piece == 4)
@@ -203,6 +212,7 @@ void fpu_write_linear(struct cpu *cpu, uint32_t linear, const void *buffer, unsi
         else
             mem_write_linear(cpu, at, load_le16(in + done), 2, cpu->is_user);
     }
+    mem_observe_piece(cpu, 0, 0);
 }
 
 void fpu_read_block(struct cpu *cpu, const struct insn *insn, void *buffer, unsigned size,

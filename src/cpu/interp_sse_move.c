@@ -8,8 +8,11 @@ void sse_read16(struct cpu *cpu, const struct insn *insn, bool aligned, union si
     uint32_t linear = mem_linear_read(cpu, insn->segment, insn_address(cpu, insn), 16);
     if (aligned && UNLIKELY(linear & 15))
         cpu_raise_error(cpu, EXC_GP, 0);
+    mem_observe_piece(cpu, 16, 0);
     value->u64[0] = mem_read_linear(cpu, linear, 8, cpu->is_user);
+    mem_observe_piece(cpu, 16, 8);
     value->u64[1] = mem_read_linear(cpu, linear + 8, 8, cpu->is_user);
+    mem_observe_piece(cpu, 0, 0);
 }
 
 void sse_write16(struct cpu *cpu, const struct insn *insn, bool aligned, const union simd *value)

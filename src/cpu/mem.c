@@ -81,6 +81,7 @@ static void observe_from(struct cpu *cpu, enum mmu_access first, cpu_observer *o
     }
     hook->observe = observe;
     hook->observe_span = NULL;
+    hook->whole = 0;
 }
 
 void mem_observe_begin(struct cpu *cpu, cpu_observer *observe)

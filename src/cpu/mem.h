@@ -112,6 +112,13 @@ void mem_observe_begin(struct cpu *cpu, cpu_observer *observe);
 void mem_observe_stores_begin(struct cpu *cpu, cpu_observer *observe);
 void mem_observe_end(struct cpu *cpu);
 
+// The next access is the piece at `at` of one of `whole` bytes; whole 0: of none any more.
+ALWAYS_INLINE void mem_observe_piece(struct cpu *cpu, unsigned whole, unsigned at)
+{
+    cpu->hook.whole = (uint8_t)whole;
+    cpu->hook.piece_at = (uint8_t)at;
+}
+
 // Effective address of a decoded memory operand.
 ALWAYS_INLINE uint32_t insn_address(const struct cpu *cpu, const struct insn *insn)
 {

@@ -67,6 +67,7 @@ static bool is_high(unsigned reg)
 void x64_rr(struct x64 *a, unsigned opcode, unsigned reg, unsigned rm)
 {
     assert(reg < 16 && rm < 16);
+    a->named |= 1u << reg | 1u << rm;
     bool high = ((opcode & (X64_BYTE | X64_BYTE_REG)) && is_high(reg)) ||
                 ((opcode & (X64_BYTE | X64_BYTE_RM)) && is_high(rm));
     emit_prefixes(a, opcode, (reg >> 3) << 2 | rm >> 3, high);
@@ -77,6 +78,7 @@ void x64_rr(struct x64 *a, unsigned opcode, unsigned reg, unsigned rm)
 void x64_rm(struct x64 *a, unsigned opcode, unsigned reg, struct x64_memory mem)
 {
     assert(reg < 16 && mem.base <= X64_NONE && mem.index != X64_RSP && mem.scale < 4);
+    a->named |= 1u << reg;
     bool indexed = mem.index != X64_NONE;
     bool based = mem.base != X64_NONE;
     bool high = (opcode & (X64_BYTE | X64_BYTE_REG)) && is_high(reg);
@@ -102,6 +104,7 @@ void x64_rm(struct x64 *a, unsigned opcode, unsigned reg, struct x64_memory mem)
 void x64_rip(struct x64 *a, unsigned opcode, unsigned reg, const uint8_t *target, unsigned trailing)
 {
     assert(reg < 16);
+    a->named |= 1u << reg;
     emit_prefixes(a, opcode, (reg >> 3) << 2, (opcode & (X64_BYTE | X64_BYTE_REG)) && is_high(reg));
     emit_opcode(a, opcode);
     x64_byte(a, (reg & 7) << 3 | 5);
@@ -113,6 +116,7 @@ void x64_rip(struct x64 *a, unsigned opcode, unsigned reg, const uint8_t *target
 void x64_plus_r(struct x64 *a, unsigned opcode, unsigned reg)
 {
     assert(reg < 16);
+    a->named |= 1u << reg;
     emit_prefixes(a, opcode, reg >> 3, (opcode & X64_BYTE) && is_high(reg));
     emit_opcode(a, opcode + (reg & 7));
 }
@@ -139,6 +143,7 @@ void x64_mov_store_imm32(struct x64 *a, struct x64_memory mem, uint32_t value)
 void x64_rorx32(struct x64 *a, unsigned reg, unsigned rm, unsigned count)
 {
     assert(reg < 16 && rm < 16 && count < 32);
+    a->named |= 1u << reg;
     x64_byte(a, 0xc4);
     x64_byte(a, (reg & 8 ? 0u : 0x80u) | 0x40 | (rm & 8 ? 0u : 0x20u) | 3);
     x64_byte(a, 0x7b);
@@ -195,6 +200,7 @@ uint8_t *x64_jcc(struct x64 *a, enum x64_condition condition, const uint8_t *tar
 
 uint8_t *x64_call(struct x64 *a, const uint8_t *target)
 {
+    a->named = X64_ALL_REGISTERS;
     x64_byte(a, 0xe8);
     return emit_rel32(a, target);
 }
@@ -219,4 +225,5 @@ void x64_bind_short(struct x64 *a, uint8_t *site)
     ptrdiff_t distance = a->at - (site + 1);
     assert(distance == (int8_t)distance);
     *site = (uint8_t)distance;
+    a->named = X64_ALL_REGISTERS;
 }

@@ -139,9 +139,11 @@ bool builder_attach(struct block_builder *b, enum jit_place place, const JitPred
     if (!take_predicates(&checked, &b->filter, predicates, err))
         return false;
     checked.next = NULL;
-    for (unsigned i = 0; i < checked.nargs; i++)
+    for (unsigned i = 0; i < checked.nargs; i++) {
         if (checked.args[i].kind == JIT_ARG_PC)
             checked.args[i].value = b->linear + insn->offset;
+        checked.by_parts |= checked.args[i].kind == JIT_ARG_VALUE;
+    }
     size_t size = offsetof(struct hook, args) + checked.nargs * sizeof checked.args[0];
     struct hook *hook = xcalloc(1, size);
     memcpy(hook, &checked, size);

@@ -274,7 +274,6 @@ static void records_give_back(const struct block *block, unsigned next)
     if (LIKELY(!b))
         return;
     b->next += (block->code.records - records_before(block, next)) * b->fields;
-    b->base = b->next - block->code.records * b->fields;
 }
 
 // Translated code was entered while the window was open.

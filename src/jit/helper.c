@@ -239,6 +239,9 @@ bool helper_check_field(const JitArg *arg, int index, struct error *err)
     if ((unsigned)arg->kind > JIT_ARG_ACCESS || arg->kind == JIT_ARG_NONE ||
         (arg->kind == JIT_ARG_REG && arg->value > 7))
         return error_set(err, "field %d is not a valid argument", index);
+    if (arg->kind == JIT_ARG_ACCESS && arg->value > JIT_ACCESS_SITES)
+        return error_set(err, "field %d: the greatest number of a place is %u", index,
+                         JIT_ACCESS_SITES);
     return true;
 }
 

@@ -40,7 +40,7 @@ static uint64_t argument_value(struct cpu *cpu, const JitArg *arg, const struct 
     case JIT_ARG_VALUE:
         return event->value;
     case JIT_ARG_ACCESS:
-        return hook_access_word(event->address, event->size, event->store);
+        return hook_access_word(event->address, event->size, event->store, arg->value);
     case JIT_ARG_CONTEXT:
         return mmu_context(&cpu->mmu);
     case JIT_ARG_CPL:
@@ -167,25 +167,46 @@ static void hook_record(struct cpu *cpu, const struct hook *hook, const struct h
         hook_buffer_flush_full(buffer);
 }
 
+static void run_one(struct cpu *cpu, const struct hook *hook, const struct hook_event *event)
+{
+    if (!predicates_hold(cpu, hook, event))
+        return;
+    switch (hook->kind) {
+    case HOOK_CALL:
+        hook_call(cpu, hook, event);
+        break;
+    case HOOK_COUNT:
+        *hook->target += hook->step;
+        break;
+    case HOOK_STORE:
+        *hook->target = argument_value(cpu, &hook->args[0], event);
+        break;
+    case HOOK_RECORD:
+        hook_record(cpu, hook, event);
+        break;
+    }
+}
+
 void hook_run_list(struct cpu *cpu, const struct hook *hook, const struct hook_event *event)
 {
+    for (; hook; hook = hook->next)
+        run_one(cpu, hook, event);
+}
+
+// A piece of an access of more than 8 bytes: who does not look at values gets the whole one, before
+// the first piece or after the last.
+static void run_piece(struct cpu *cpu, const struct hook *hook, const struct hook_event *event,
+                      bool done)
+{
+    unsigned whole = cpu->hook.whole, at = cpu->hook.piece_at;
+    struct hook_event all = *event;
+    all.address -= at;
+    all.size = whole;
     for (; hook; hook = hook->next) {
-        if (!predicates_hold(cpu, hook, event))
-            continue;
-        switch (hook->kind) {
-        case HOOK_CALL:
-            hook_call(cpu, hook, event);
-            break;
-        case HOOK_COUNT:
-            *hook->target += hook->step;
-            break;
-        case HOOK_STORE:
-            *hook->target = argument_value(cpu, &hook->args[0], event);
-            break;
-        case HOOK_RECORD:
-            hook_record(cpu, hook, event);
-            break;
-        }
+        if (hook->by_parts)
+            run_one(cpu, hook, event);
+        else if (done ? at + event->size == whole : at == 0)
+            run_one(cpu, hook, &all);
     }
 }
 
@@ -210,7 +231,10 @@ static void on_access(struct cpu *cpu, bool is_store, bool done, uint32_t linear
                                .size = size,
                                .store = is_store,
                                .value = value};
-    hook_run_list(cpu, list, &event);
+    if (cpu->hook.whole)
+        run_piece(cpu, list, &event, done);
+    else
+        hook_run_list(cpu, list, &event);
     raise_requested(cpu);
 }
 
@@ -312,6 +336,12 @@ static uint64_t *fill_words(uint64_t *at, uint32_t count, uint64_t *words, const
 {
     if (nwords == 2 || nwords == 4)
         return fill_pairs(at, count, words, steps, nwords / 2);
+    if (nwords == 1 && count > 1) { // two elements at once
+        uint64_t two[2] = {words[0], words[0] + steps[0]}, by[2] = {2 * steps[0], 2 * steps[0]};
+        at = fill_pairs(at, count / 2, two, by, 1);
+        words[0] = two[0];
+        count %= 2;
+    }
     for (uint32_t i = 0; i < count; i++, at += nwords) {
         for (unsigned k = 0; k < nwords; k++) {
             at[k] = words[k];

@@ -21,9 +21,9 @@ enum hook_kind {
 
 // A record buffer of a plugin: `fields` words a record. A block of generated code is begun only
 // when next < end, and may append HOOK_SLACK records: there is room behind end. It may also reserve
-// what it needs when it is begun: next is behind that then, and base where its first record goes.
+// what it needs when it is begun: next is behind that then.
 struct JitBuffer {
-    uint64_t *next, *base, *end, *records;
+    uint64_t *next, *end, *records;
     unsigned fields;
     bool dead; // its plugin is gone
     bool flushing;
@@ -37,7 +37,8 @@ struct JitBuffer {
 struct hook {
     struct hook *next;
     enum hook_kind kind;
-    bool merged; // HOOK_COUNT: translated code adds its step at the start of the block
+    bool merged;   // HOOK_COUNT: translated code adds its step at the start of the block
+    bool by_parts; // looks at values: accesses of more than 8 bytes are told in parts
     uint8_t nargs;
     uint8_t npredicates;
     JitPredicate predicates[HOOK_MAX_PREDICATES]; // all must hold
@@ -77,9 +78,10 @@ struct hook_event {
     uint64_t value;
 };
 
-static inline uint64_t hook_access_word(uint32_t address, unsigned size, bool store)
+static inline uint64_t hook_access_word(uint32_t address, unsigned size, bool store, uint64_t site)
 {
-    return address | (uint64_t)size << 32 | (store ? JIT_ACCESS_STORE : 0);
+    return address | (uint64_t)size << 32 | (site & JIT_ACCESS_SITES) << 40 |
+           (store ? JIT_ACCESS_STORE : 0);
 }
 
 // Runs one list; what helpers ask for is left in cpu->hook.requests.

@@ -140,6 +140,7 @@ static void translate_insn(struct translator *t, bool last)
             slow->restore_flags = t->flags_host && t->flags_after != 0;
             slow->flags = (uint16_t)t->flags_after;
             slow->fpu = t->fpu;
+            slow->records = hooks_end_is_at_hand(t);
         }
         if (last && !ends)
             emit_exit(t, 0, t->block->linear + insn->offset + insn->length);
@@ -196,6 +197,8 @@ static void emit_slow_paths(struct translator *t)
         }
         if (slow->restore_flags)
             translate_emit_restore(a, slow->flags);
+        if (slow->records)
+            hooks_load_end(t, a);
         x64_jmp(a, slow->resume);
     }
     for (unsigned i = 0; i < t->unaligned_count; i++) {
@@ -235,15 +238,14 @@ static void emit_stop(struct translator *t)
     x64_jmp(&t->hot, t->stubs->leave_at);
 }
 
-bool translate_block(struct translator *t, struct block *block)
+// False: the records of what is attached need wide displacements.
+static bool emit_block(struct translator *t, struct block *block, bool wide)
 {
     struct code_cache *cache = t->cache;
-    size_t room = ROOM_NEEDED + (block->hooks ? ROOM_HOOKS : 0);
-    if (cache->split - cache->hot < room || cache->size - cache->cold < room)
-        return false;
     uint8_t *hot = cache->rw + cache->hot, *cold = cache->rw + cache->cold;
     t->hot = (struct x64){.at = hot, .end = cache->rw + cache->split};
     t->cold = (struct x64){.at = cold, .end = cache->rw + cache->size};
+    t->hot_start = hot;
     t->block = block;
     t->mode = block->mode;
     t->slow_count = 0;
@@ -256,7 +258,7 @@ bool translate_block(struct translator *t, struct block *block)
     x64_imm64(&t->cold, (uint64_t)(uintptr_t)block);
     compute_liveness(t);
     emit_entry(t);
-    t->plan = (struct hook_plan){0};
+    t->plan = (struct hook_plan){.wide = wide};
     t->index = 0;
     if (block->hooks)
         hooks_emit_start(t);
@@ -274,9 +276,21 @@ bool translate_block(struct translator *t, struct block *block)
         t->flags_after = t->live[i + 1];
         translate_insn(t, i + 1 == block->count);
     }
-    if (block->hooks)
-        hooks_finish(t);
+    if (block->hooks && !hooks_finish(t))
+        return false;
     emit_slow_paths(t);
+    return true;
+}
+
+bool translate_block(struct translator *t, struct block *block)
+{
+    struct code_cache *cache = t->cache;
+    size_t room = ROOM_NEEDED + (block->hooks ? ROOM_HOOKS : 0);
+    if (cache->split - cache->hot < room || cache->size - cache->cold < room)
+        return false;
+    uint8_t *hot = cache->rw + cache->hot, *cold = cache->rw + cache->cold;
+    if (!emit_block(t, block, false))
+        emit_block(t, block, true);
     block->code.bytes = (uint32_t)(t->hot.at - hot) + (uint32_t)(t->cold.at - cold);
     block->code.hot_end = t->hot.at;
     block->code.cold = cold;

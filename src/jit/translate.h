@@ -86,6 +86,7 @@ struct slow_path {
     bool begun;         // STEP_BEGUN
     bool restore_flags; // host flags are expected to hold the guest's at `resume`
     bool fpu;           // the host's FPU is expected to hold the guest's state there
+    bool records;       // SCRATCH_A is expected to hold the end of the reserved records
     uint16_t flags;     // those that matter
     uint8_t *resume;    // NULL: leaves
 };
@@ -122,7 +123,12 @@ struct hook_plan {
     struct JitBuffer *buffer; // records of it are reserved at the start of the block, NULL: of none
     uint8_t *reserved;        // the immediate of their bytes
     unsigned records;         // so far
+    bool wide;                // they are more than 8-bit displacements reach
+    unsigned slots;           // displacements from their end, known when they are counted
 };
+
+#define MAX_HOOK_WEIGHT 48u // of an instruction: 32 bytes of code each
+#define MAX_SLOTS       (BLOCK_MAX_INSNS * MAX_HOOK_WEIGHT * 2)
 
 // A word of a reserved record that is known when the present instruction has been executed.
 struct stored_value {
@@ -170,7 +176,8 @@ struct translator {
     struct hook_plan plan;
     struct stored_value stored[MAX_STORED_VALUES];
     unsigned stored_count;
-    bool base_at_hand; // SCRATCH_A has plan.buffer->base
+    uint32_t slots[MAX_SLOTS]; // where they stand, from the hot code's start on
+    uint8_t *hot_start;
 };
 
 void jit_stubs_create(struct jit_stubs *stubs, struct code_cache *cache);
@@ -279,7 +286,11 @@ bool hooks_look_at_flags(const struct insn *insn, bool after);
 bool hooks_suit_window(const struct translator *t);
 // At the start of the block: room in record buffers, merged counts.
 void hooks_emit_start(struct translator *t);
-void hooks_finish(struct translator *t);
+// False: with plan.wide once more.
+bool hooks_finish(struct translator *t);
+// Does SCRATCH_A hold the end of the reserved records? Makes it so.
+bool hooks_end_is_at_hand(const struct translator *t);
+void hooks_load_end(const struct translator *t, struct x64 *a);
 // The present instruction, whatever becomes of it.
 void hooks_begin(struct translator *t);
 // It becomes native, or does not.

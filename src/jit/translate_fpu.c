@@ -17,6 +17,7 @@ static void emit_check(struct translator *t)
     struct fpu_check *check = &t->fpu_checks[t->fpu_check_count++];
     check->site = x64_jcc(&t->hot, X64_E, NULL);
     check->resume = t->hot.at;
+    t->hot.named = X64_ALL_REGISTERS;
     check->insn = (uint16_t)t->index;
     check->begun = t->plan.native;
     t->fpu = true;

@@ -4,6 +4,8 @@
 // has been checked at the start of the block.
 #include "jit/translate_hooks.h"
 
+#include <assert.h>
+
 static bool fits_imm32(uint64_t value)
 {
     return value <= INT32_MAX;
@@ -25,10 +27,10 @@ bool hook_is_near(const struct translator *t, const void *address)
            is_short(distance(address, code_cache_executable(t->cache, t->hot.at)));
 }
 
-static void hook_emit_host_with(struct translator *t, unsigned opcode, unsigned reg,
-                                const void *address, unsigned scratch, unsigned trailing)
+static void hook_emit_host_with(const struct translator *t, struct x64 *a, unsigned opcode,
+                                unsigned reg, const void *address, unsigned scratch,
+                                unsigned trailing)
 {
-    struct x64 *a = &t->hot;
     if (is_short(distance(address, t->cpu))) {
         x64_rm(a, opcode, reg, cpu_field((size_t)distance(address, t->cpu)));
     } else if (hook_is_near(t, address)) {
@@ -44,7 +46,17 @@ static void hook_emit_host_with(struct translator *t, unsigned opcode, unsigned 
 void hook_emit_host(struct translator *t, unsigned opcode, unsigned reg, const void *address,
                     unsigned trailing)
 {
-    hook_emit_host_with(t, opcode, reg, address, SCRATCH_B, trailing);
+    hook_emit_host_with(t, &t->hot, opcode, reg, address, SCRATCH_B, trailing);
+}
+
+bool hooks_end_is_at_hand(const struct translator *t)
+{
+    return t->plan.buffer && !(t->hot.named & 1u << SCRATCH_A);
+}
+
+void hooks_load_end(const struct translator *t, struct x64 *a)
+{
+    hook_emit_host_with(t, a, 0x8b | X64_W, SCRATCH_A, &t->plan.buffer->next, SCRATCH_A, 0);
 }
 
 void hook_emit_context(struct translator *t, unsigned reg)
@@ -169,7 +181,7 @@ static unsigned emit_argument(struct translator *t, const struct hook_site *site
         hook_emit_operand_address(t, site->insn, SCRATCH_B);
         break;
     case JIT_ARG_ACCESS:
-        x64_mov_imm64(a, SCRATCH_B, hook_access_word(0, site->size, !site->load));
+        x64_mov_imm64(a, SCRATCH_B, hook_access_word(0, site->size, !site->load, arg->value));
         x64_rm(a, 0x8d | X64_W, SCRATCH_B, x64_indexed(SCRATCH_B, site->reg, 0, site->offset));
         break;
     case JIT_ARG_VALUE:
@@ -227,25 +239,84 @@ static void emit_store(struct translator *t, const struct hook_site *site, const
     hook_emit_host(t, 0x89 | X64_W, reg, hook->target, 0);
 }
 
-static void emit_field(struct translator *t, const struct hook_site *site, const JitArg *arg,
-                       int32_t offset)
+// A place in a record: from where the record starts in SCRATCH_A, or from the end of the reserved
+// part, which SCRATCH_A holds, and from which the distance is known when the block is finished.
+struct slot {
+    bool reserved;
+    int32_t at;
+};
+
+#define NARROW_BIAS 128
+#define WIDE_BIAS   (1 << 20)
+
+static void emit_slot(struct translator *t, unsigned opcode, unsigned reg, struct slot slot)
 {
     struct x64 *a = &t->hot;
-    struct x64_memory slot = x64_at(SCRATCH_A, offset);
+    bool wide = t->plan.wide || slot.at >= NARROW_BIAS; // that is not narrow: hooks_finish refuses
+    if (!slot.reserved) {
+        x64_rm(a, opcode, reg, x64_at(SCRATCH_A, slot.at));
+        return;
+    }
+    x64_rm(a, opcode, reg, x64_at(SCRATCH_A, slot.at - (wide ? WIDE_BIAS : NARROW_BIAS)));
+    assert(t->plan.slots < MAX_SLOTS);
+    t->slots[t->plan.slots++] = (uint32_t)(a->at - (wide ? 4 : 1) - t->hot_start);
+}
+
+static void finish_slots(const struct translator *t, int32_t bytes)
+{
+    for (unsigned i = 0; i < t->plan.slots; i++) {
+        uint8_t *site = t->hot_start + t->slots[i];
+        int32_t value = (int8_t)*site + NARROW_BIAS - bytes;
+        if (t->plan.wide) {
+            memcpy(&value, site, sizeof value);
+            value += WIDE_BIAS - bytes;
+            memcpy(site, &value, sizeof value);
+        } else {
+            *site = (uint8_t)value;
+        }
+    }
+}
+
+bool hooks_finish_reserved(struct translator *t)
+{
+    const struct JitBuffer *buffer = t->plan.buffer;
+    uint32_t bytes = t->plan.records * buffer->fields * (uint32_t)sizeof(uint64_t);
+    if (!t->plan.wide && bytes > NARROW_BIAS)
+        return false;
+    memcpy(t->plan.reserved, &bytes, sizeof bytes);
+    finish_slots(t, (int32_t)bytes);
+    return true;
+}
+
+static void emit_slot_imm32(struct translator *t, struct slot slot, uint32_t value)
+{
+    emit_slot(t, 0xc7, 0, slot);
+    x64_imm(&t->hot, value, 4);
+}
+
+static struct slot upper_half(struct slot slot)
+{
+    slot.at += 4;
+    return slot;
+}
+
+static void emit_field(struct translator *t, const struct hook_site *site, const JitArg *arg,
+                       struct slot slot)
+{
     uint64_t value;
     if (arg->kind == JIT_ARG_ACCESS) {
         const JitArg address = jit_address();
-        x64_rm(a, 0x89, emit_argument(t, site, &address), slot);
-        x64_mov_store_imm32(a, x64_at(SCRATCH_A, offset + 4),
-                            (uint32_t)(hook_access_word(0, site->size, !site->load) >> 32));
+        emit_slot(t, 0x89, emit_argument(t, site, &address), slot);
+        value = hook_access_word(0, site->size, !site->load, arg->value);
+        emit_slot_imm32(t, upper_half(slot), (uint32_t)(value >> 32));
     } else if (!constant_of(t, site, arg, &value)) {
-        x64_rm(a, 0x89 | X64_W, emit_argument(t, site, arg), slot);
+        emit_slot(t, 0x89 | X64_W, emit_argument(t, site, arg), slot);
     } else if (fits_imm32(value)) {
-        x64_rm(a, 0xc7 | X64_W, 0, slot);
-        x64_imm(a, (uint32_t)value, 4);
+        emit_slot(t, 0xc7 | X64_W, 0, slot);
+        x64_imm(&t->hot, (uint32_t)value, 4);
     } else {
-        x64_mov_store_imm32(a, slot, (uint32_t)value);
-        x64_mov_store_imm32(a, x64_at(SCRATCH_A, offset + 4), (uint32_t)(value >> 32));
+        emit_slot_imm32(t, slot, (uint32_t)value);
+        emit_slot_imm32(t, upper_half(slot), (uint32_t)(value >> 32));
     }
 }
 
@@ -256,22 +327,26 @@ static void note_stored(struct translator *t, const struct hook_site *site, int3
     if (t->stored_count == 0) {
         x64_rm(&t->hot, 0x8d | X64_W, SCRATCH_A, x64_indexed(SCRATCH_ADDEND, site->reg, 0, 0));
         x64_rm(&t->hot, 0x89 | X64_W, SCRATCH_A, cpu_field(offsetof(struct cpu, jit.stored)));
-        t->base_at_hand = false;
     }
     t->stored[t->stored_count++] = value;
+}
+
+static void take_end(struct translator *t)
+{
+    if (hooks_end_is_at_hand(t))
+        return;
+    hooks_load_end(t, &t->hot);
+    t->hot.named &= ~(1u << SCRATCH_A);
 }
 
 static void emit_reserved(struct translator *t, const struct hook_site *site,
                           const struct hook *hook)
 {
-    const struct JitBuffer *buffer = hook->buffer;
-    int32_t at = (int32_t)(t->plan.records++ * buffer->fields * sizeof(uint64_t));
-    if (!t->base_at_hand)
-        hook_emit_host(t, 0x8b | X64_W, SCRATCH_A, &buffer->base, 0);
-    t->base_at_hand = site->access;
+    int32_t at = (int32_t)(t->plan.records++ * hook->buffer->fields * sizeof(uint64_t));
+    take_end(t);
     for (unsigned i = 0; i < hook->nargs; i++)
         if (hook->args[i].kind != JIT_ARG_VALUE || site->load)
-            emit_field(t, site, &hook->args[i], at + (int32_t)(8 * i));
+            emit_field(t, site, &hook->args[i], (struct slot){true, at + (int32_t)(8 * i)});
     for (unsigned i = 0; i < hook->nargs; i++)
         if (hook->args[i].kind == JIT_ARG_VALUE && !site->load)
             note_stored(t, site, at + (int32_t)(8 * i));
@@ -283,11 +358,11 @@ void hooks_emit_stored(struct translator *t)
     if (t->stored_count == 0)
         return;
     x64_rm(a, 0x8b | X64_W, SCRATCH_ADDEND, cpu_field(offsetof(struct cpu, jit.stored)));
-    hook_emit_host_with(t, 0x8b | X64_W, SCRATCH_A, &t->plan.buffer->base, SCRATCH_A, 0);
+    take_end(t);
     for (unsigned i = 0; i < t->stored_count; i++) {
         const struct stored_value *value = &t->stored[i];
         emit_load(a, SCRATCH_ADDRESS, x64_at(SCRATCH_ADDEND, value->offset), value->size);
-        x64_rm(a, 0x89 | X64_W, SCRATCH_ADDRESS, x64_at(SCRATCH_A, value->at));
+        emit_slot(t, 0x89 | X64_W, SCRATCH_ADDRESS, (struct slot){true, value->at});
     }
     t->stored_count = 0;
 }
@@ -297,7 +372,7 @@ static void emit_record(struct translator *t, const struct hook_site *site, cons
     const struct JitBuffer *buffer = hook->buffer;
     hook_emit_host(t, 0x8b | X64_W, SCRATCH_A, &buffer->next, 0);
     for (unsigned i = 0; i < hook->nargs; i++)
-        emit_field(t, site, &hook->args[i], (int32_t)(8 * i));
+        emit_field(t, site, &hook->args[i], (struct slot){false, (int32_t)(8 * i)});
     x64_rm(&t->hot, 0x8d | X64_W, SCRATCH_A, x64_at(SCRATCH_A, (int32_t)(8 * buffer->fields)));
     hook_emit_host(t, 0x89 | X64_W, SCRATCH_A, &buffer->next, 0);
 }
@@ -309,8 +384,6 @@ static void emit_operation(struct translator *t, const struct hook_site *site,
     if (hook->merged || hook_truth(t, site, hook) == HOOK_NEVER ||
         (hook->kind == HOOK_RECORD && hook->buffer->dead))
         return;
-    if (!hook_is_reserved(t, hook))
-        t->base_at_hand = false;
     unsigned n = emit_predicates(t, site, hook, skips);
     if (hook->kind == HOOK_CALL)
         hook_emit_direct(t, site, hook, site->after);
@@ -391,7 +464,6 @@ static void emit_call(struct translator *t, const struct hook_site *site, const 
 static void emit_list(struct translator *t, const struct insn *insn, const struct hook *list,
                       const uint8_t *stub, unsigned live)
 {
-    t->base_at_hand = false;
     const struct hook_site site = {.insn = insn, .after = stub == t->stubs->after};
     if (!list)
         return;
@@ -424,12 +496,20 @@ void hooks_emit_after(struct translator *t, const struct insn *insn)
     emit_list(t, insn, insn->hooks->after, t->stubs->after, t->flags_after);
 }
 
+static const struct hook_site *site_for(const struct hook_site *site, const struct hook *hook)
+{
+    return hook->by_parts ? site : site->whole;
+}
+
 static bool list_needs_scratch(const struct translator *t, const struct hook_site *site,
                                const struct hook *list)
 {
     for (const struct hook *h = list; h; h = h->next) {
+        if (!site_for(site, h))
+            continue;
         if (hook_truth(t, site, h) == HOOK_TESTED ||
-            !hook_is_near(t, h->kind == HOOK_RECORD ? (const void *)&h->buffer->next : h->target))
+            (!hook_is_reserved(t, h) &&
+             !hook_is_near(t, h->kind == HOOK_RECORD ? (const void *)&h->buffer->next : h->target)))
             return true;
         for (unsigned i = 0; i < h->nargs; i++) {
             enum jit_arg_kind kind = h->args[i].kind;
@@ -438,7 +518,7 @@ static bool list_needs_scratch(const struct translator *t, const struct hook_sit
                 continue; // later
             if (constant_of(t, site, &h->args[i], &value) ? h->kind == HOOK_STORE
                 : kind == JIT_ARG_ADDRESS || (kind == JIT_ARG_ACCESS && h->kind == HOOK_RECORD)
-                    ? site->offset != 0
+                    ? h->by_parts && site->offset != 0
                     : kind != JIT_ARG_REG)
                 return true;
         }
@@ -446,15 +526,28 @@ static bool list_needs_scratch(const struct translator *t, const struct hook_sit
     return false;
 }
 
-static void emit_access_list(struct translator *t, struct hook_site *site, const struct hook *list)
+static void emit_access_list(struct translator *t, const struct hook_site *site,
+                             const struct hook *list)
 {
     bool scratch = list_needs_scratch(t, site, list);
     if (scratch)
         x64_plus_r(&t->hot, 0x50, SCRATCH_B);
     for (const struct hook *h = list; h; h = h->next)
-        emit_operation(t, site, h, true);
+        if (site_for(site, h))
+            emit_operation(t, site_for(site, h), h, true);
     if (scratch)
         x64_plus_r(&t->hot, 0x58, SCRATCH_B);
+}
+
+// One part of an access, or all of it: before the first part and after the last one stands what
+// takes it as a whole.
+static void emit_part(struct translator *t, struct hook_site *site, const struct hook_site *whole,
+                      const struct hook *before, const struct hook *after)
+{
+    site->whole = site->offset == 0 ? whole : NULL;
+    emit_access_list(t, site, before);
+    site->whole = site->offset + site->size == whole->size ? whole : NULL;
+    emit_access_list(t, site, after);
 }
 
 void hooks_emit_access(struct translator *t, unsigned reg, enum access access, unsigned size)
@@ -464,26 +557,21 @@ void hooks_emit_access(struct translator *t, unsigned reg, enum access access, u
     enum insn_access kind = insn_access_of(insn);
     if (!hooks->sees_memory)
         return;
-    t->base_at_hand = false;
     if (size == ACCESS_ALIGNED_16)
         size = 16;
     if (kind == INSN_ACCESS_SEVERAL)
         kind = access == ACCESS_READ ? INSN_ACCESS_LOAD : INSN_ACCESS_STORE;
+    struct hook_site whole = {.insn = insn, .access = true, .reg = reg, .size = size};
     for (unsigned done = 0; done < size; done += 8) {
-        struct hook_site site = {.insn = insn,
-                                 .access = true,
-                                 .reg = reg,
-                                 .size = size - done < 8 ? size - done : 8,
-                                 .offset = (int32_t)done};
+        struct hook_site site = whole;
+        site.size = size - done < 8 ? size - done : 8;
+        site.offset = (int32_t)done;
         if (kind != INSN_ACCESS_STORE) {
-            site.load = true;
-            emit_access_list(t, &site, hooks->load_before);
-            emit_access_list(t, &site, hooks->load);
+            site.load = whole.load = true;
+            emit_part(t, &site, &whole, hooks->load_before, hooks->load);
         }
-        site.load = false;
-        if (kind == INSN_ACCESS_STORE || kind == INSN_ACCESS_MODIFY) {
-            emit_access_list(t, &site, hooks->store_before);
-            emit_access_list(t, &site, hooks->store);
-        }
+        site.load = whole.load = false;
+        if (kind == INSN_ACCESS_STORE || kind == INSN_ACCESS_MODIFY)
+            emit_part(t, &site, &whole, hooks->store_before, hooks->store);
     }
 }

@@ -22,11 +22,13 @@ bool insn_access_is_late(const struct insn *insn);
 bool insn_access_needs_count(const struct insn *insn);
 
 // Where an operation stands. At an access, `reg` + offset is its address.
+// An access of more than 8 bytes has several, and `whole` for operations that take it as one.
 struct hook_site {
     const struct insn *insn;
     bool access, load, after;
     unsigned reg, size;
     int32_t offset;
+    const struct hook_site *whole; // at the part where such operations have their turn, else NULL
 };
 
 enum hook_truth { HOOK_NEVER, HOOK_ALWAYS, HOOK_TESTED };
@@ -52,6 +54,8 @@ void hook_emit_context(struct translator *t, unsigned reg);
 bool hook_argument_is_simple(const JitArg *arg);
 // Can generated code reach this address without a register?
 bool hook_is_near(const struct translator *t, const void *address);
+// Fills in what depends on their number. False: they are too many for plan.wide not to be set.
+bool hooks_finish_reserved(struct translator *t);
 // opcode with ModRM.reg = reg and the memory at a host address; may use SCRATCH_B.
 void hook_emit_host(struct translator *t, unsigned opcode, unsigned reg, const void *address,
                     unsigned trailing);

@@ -5,10 +5,9 @@
 #include "jit/translate_hooks.h"
 
 #define MAX_BUFFERS 4u
-#define MAX_WEIGHT  48u // of an instruction: 32 bytes of code each
 
 // A record weighs 2 at least.
-_Static_assert(BLOCK_MAX_INSNS *MAX_WEIGHT / 2 <= HOOK_SLACK, "records of a block");
+_Static_assert(BLOCK_MAX_INSNS *MAX_HOOK_WEIGHT / 2 <= HOOK_SLACK, "records of a block");
 
 enum hook_truth hook_predicate_truth(const struct translator *t, const struct hook_site *site,
                                      const JitPredicate *p)
@@ -122,7 +121,7 @@ bool hooks_are_native(const struct translator *t, const struct insn *insn, bool 
                 values += value_fields(h);
         }
     }
-    return weight <= MAX_WEIGHT && 2 * values <= MAX_STORED_VALUES;
+    return weight <= MAX_HOOK_WEIGHT && 2 * values <= MAX_STORED_VALUES;
 }
 
 // Buffers of records whose place is not reserved. False: too many.
@@ -199,14 +198,14 @@ static void emit_room_test(struct translator *t, const struct JitBuffer *buffer)
     x64_jmp(&t->cold, again);
 }
 
-// base = next; next += what the block needs, which is known when it has been translated.
+// next += what the block needs, which is known when it has been translated.
 static void emit_reservation(struct translator *t)
 {
     struct JitBuffer *buffer = t->plan.buffer;
-    hook_emit_host(t, 0x89 | X64_W, SCRATCH_A, &buffer->base, 0);
     x64_rm(&t->hot, 0x8d | X64_W, SCRATCH_A, x64_at(SCRATCH_A, INT32_MAX));
     t->plan.reserved = t->hot.at - 4;
     hook_emit_host(t, 0x89 | X64_W, SCRATCH_A, &buffer->next, 0);
+    t->hot.named &= ~(1u << SCRATCH_A); // SCRATCH_A is the end of the reserved records
 }
 
 // May the block's counts be added at its start? Not when somebody may look in between.
@@ -335,17 +334,18 @@ void hooks_refuse(const struct insn *insn)
         h->merged = false;
 }
 
-void hooks_finish(struct translator *t)
+bool hooks_finish(struct translator *t)
 {
     uint32_t total = (uint32_t)t->plan.total;
     if (t->plan.buffer) {
-        uint32_t bytes = t->plan.records * t->plan.buffer->fields * (uint32_t)sizeof(uint64_t);
-        memcpy(t->plan.reserved, &bytes, sizeof bytes);
+        if (!hooks_finish_reserved(t))
+            return false;
         t->block->code.buffer = t->plan.buffer;
         t->block->code.records = t->plan.records;
     }
-    if (!t->plan.merged)
-        return;
-    memcpy(t->plan.merged, &total, sizeof total);
-    t->block->code.merged = total != 0;
+    if (t->plan.merged) {
+        memcpy(t->plan.merged, &total, sizeof total);
+        t->block->code.merged = total != 0;
+    }
+    return true;
 }

@@ -118,6 +118,7 @@ static void emit_crossing_test(struct translator *t, unsigned reg, unsigned size
         u->address = (uint8_t)reg;
         u->size = (uint8_t)size;
         u->slow = (uint16_t)(t->slow_count - 1);
+        a->named |= 1u << SCRATCH_A; // that path uses it
     } else if (size == ACCESS_ALIGNED_16) {
         x64_rr(a, 0xf7, 0, reg);
         x64_imm(a, 15, 4);

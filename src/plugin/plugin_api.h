@@ -362,16 +362,28 @@ static inline JitArg jit_size(void)
 {
     return jit_arg(JIT_ARG_SIZE, 0);
 }
+/* What is loaded or stored. An access of more than 8 bytes (x87, SSE) comes in parts of at most 8
+ * bytes to an operation with this argument, and as one to the others. */
 static inline JitArg jit_value(void)
 {
     return jit_arg(JIT_ARG_VALUE, 0);
 }
 /* Of an access: the address in the low half, its size in bits 32 to 39, bit 63 set for a store. Two
- * fields fewer than one by one. */
+ * fields fewer than one by one. jit_access_at: also a number of the caller's in bits 40 to 62, up
+ * to JIT_ACCESS_SITES, which says what is the same each time: an index of the instruction's PC. */
 #define JIT_ACCESS_STORE (UINT64_C(1) << 63)
+#define JIT_ACCESS_SITES 0x7fffffu
 static inline JitArg jit_access(void)
 {
     return jit_arg(JIT_ARG_ACCESS, 0);
+}
+static inline JitArg jit_access_at(uint32_t site)
+{
+    return jit_arg(JIT_ARG_ACCESS, site);
+}
+static inline uint32_t jit_access_site(uint64_t access)
+{
+    return (uint32_t)(access >> 40) & JIT_ACCESS_SITES;
 }
 static inline uint32_t jit_access_address(uint64_t access)
 {
@@ -474,8 +486,8 @@ EMU_API bool jit_attach_store(JitContext *ctx, enum jit_place place, const JitPr
                               uint64_t *target, JitArg value);
 
 /* Records of `fields` 64-bit words; flush(opaque, records, count) is called when `capacity` of them
- * are there (by the start of the next block at the latest), by jit_buffer_flush, and with what is left when the plugin is unloaded, before its
- * exit. */
+ * are there (by the start of the next block at the latest), by jit_buffer_flush, and with what is
+ * left when the plugin is unloaded, before its exit. */
 typedef struct JitBuffer JitBuffer;
 EMU_API JitBuffer *
 jit_buffer_create(unsigned fields, size_t capacity,

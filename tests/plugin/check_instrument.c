@@ -55,6 +55,7 @@ static void test_bblock(void **state)
 static void test_memtrace_counts(void **state)
 {
     expect("memtrace", "", "memtrace: 30 loads, 30 stores");
+    expect("memtrace", "places=1", "memtrace: 30 loads, 30 stores");
     expect("memtrace", "first=1010,last=1011", "memtrace: 10 loads, 10 stores");
 }
 
@@ -83,11 +84,15 @@ static void write_file(const char *name, const char *args, enum executor_accel a
 
 static void test_memtrace_file(void **state)
 {
-    uint8_t data[2][4096];
+    uint8_t data[2][4096], few[4096];
     for (int accel = EXECUTOR_INTERP; accel <= EXECUTOR_JIT; accel++) {
         size_t size = sizeof data[0];
         write_file("memtrace", "", (enum executor_accel)accel, data[accel], &size);
         assert_int_equal(size, 16 + 60 * 12);
+        // The same with few places of code that have numbers.
+        write_file("memtrace", ",places=2", (enum executor_accel)accel, few, &size);
+        assert_int_equal(size, 16 + 60 * 12);
+        assert_memory_equal(data[accel], few, size);
         assert_memory_equal(data[accel], "EMUMTRAC\1\0\0\0\14\0\0\0", 16);
         assert_int_equal(load_le32(data[accel] + 16), 0x1005);
         assert_int_equal(load_le32(data[accel] + 20), 0x2000);
@@ -95,6 +100,29 @@ static void test_memtrace_file(void **state)
         assert_int_equal(data[accel][25], 1);
     }
     assert_memory_equal(data[0], data[1], 16 + 60 * 12);
+}
+
+// An access of more than 8 bytes is one record, unless somebody looks at its value.
+static void test_memtrace_wide(void **state)
+{
+    static const uint8_t code[] = {0xdb, 0x2d, 0xfc, 0x2f, 0, 0,   0xdb,
+                                   0x3d, 0x20, 0x20, 0,    0, 0xf4};
+    for (int accel = EXECUTOR_INTERP; accel <= EXECUTOR_JIT; accel++) {
+        uint8_t data[128];
+        char path[] = "/tmp/instrument-XXXXXX", text[256];
+        close(mkstemp(path));
+        snprintf(text, sizeof text, "file=%s", path);
+        struct small_machine *m = start("memtrace", text, (enum executor_accel)accel);
+        small_write(m, 0x1000, code, sizeof code); // fld tbyte [2ffch]; fstp tbyte [2020h]; hlt
+        small_run(m, 0x1000, SMALL_NO_LIMIT);
+        plugin_host_unload(m->host, "memtrace", NULL);
+        small_destroy(m);
+        assert_int_equal(read_file(path, data, sizeof data), 16 + 2 * 12);
+        assert_int_equal(load_le32(data + 20), 0x2ffc);
+        assert_int_equal(data[24] | data[25] << 8, 10);
+        assert_int_equal(load_le32(data + 32), 0x2020);
+        assert_int_equal(data[36] | data[37] << 8, 10 | 1 << 8);
+    }
 }
 
 // The bytes of the first round's blocks: entry, call target, return, loop head, and HLT.
@@ -166,8 +194,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_icount),          cmocka_unit_test(test_bblock),
         cmocka_unit_test(test_memtrace_counts), cmocka_unit_test(test_memtrace_file),
-        cmocka_unit_test(test_coverage),        cmocka_unit_test(test_latency),
-        cmocka_unit_test(test_bad_arguments),
+        cmocka_unit_test(test_memtrace_wide),   cmocka_unit_test(test_coverage),
+        cmocka_unit_test(test_latency),         cmocka_unit_test(test_bad_arguments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
