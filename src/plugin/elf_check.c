@@ -25,14 +25,21 @@ struct image {
     uint64_t end; // highest address
 };
 
-// The file bytes behind [address, address + length) of the image, NULL when a part has none.
-static const void *image_at(const struct image *image, uint64_t address, uint64_t length)
+static const uint8_t *aligned(const uint8_t *at, uintptr_t alignment)
+{
+    return (uintptr_t)at % alignment == 0 ? at : NULL;
+}
+
+// The file bytes behind [address, address + length) of the image, NULL when a part has none or when
+// they are not aligned like their elements.
+static const void *image_at(const struct image *image, uint64_t address, uint64_t length,
+                            uintptr_t alignment)
 {
     for (unsigned i = 0; i < image->count; i++) {
         const Elf64_Phdr *s = &image->segments[i];
         if (s->p_type == PT_LOAD && address >= s->p_vaddr && address - s->p_vaddr <= s->p_filesz &&
             length <= s->p_filesz - (address - s->p_vaddr))
-            return image->data + s->p_offset + (address - s->p_vaddr);
+            return aligned(image->data + s->p_offset + (address - s->p_vaddr), alignment);
     }
     return NULL;
 }
@@ -86,8 +93,9 @@ static bool dynamic_read(const struct image *image, struct dynamic *d)
     for (unsigned i = 0; i < image->count; i++)
         if (image->segments[i].p_type == PT_DYNAMIC)
             segment = &image->segments[i];
-    const Elf64_Dyn *entry = segment ? image_at(image, segment->p_vaddr, segment->p_filesz) : NULL;
-    if (!entry || (uintptr_t)entry % 8 != 0)
+    const Elf64_Dyn *entry =
+        segment ? image_at(image, segment->p_vaddr, segment->p_filesz, 8) : NULL;
+    if (!entry)
         return false;
     for (uint64_t n = segment->p_filesz / sizeof *entry; n > 0; n--, entry++) {
         uint64_t value = entry->d_un.d_val;
@@ -177,7 +185,7 @@ static bool code_is_sane(const struct image *image, uint64_t address)
 
 static bool symbols_are_sane(const struct image *image, const struct dynamic *d, uint64_t count)
 {
-    const Elf64_Sym *symbol = image_at(image, d->symtab, count * sizeof *symbol);
+    const Elf64_Sym *symbol = image_at(image, d->symtab, count * sizeof *symbol, 8);
     if (!symbol)
         return false;
     for (uint64_t i = 0; i < count; i++)
@@ -192,7 +200,7 @@ static bool relocations_are_sane(const struct image *image, const struct dynamic
                                  uint64_t bytes, bool plt)
 {
     uint64_t n = bytes / sizeof(Elf64_Rela);
-    const Elf64_Rela *r = image_at(image, table, bytes);
+    const Elf64_Rela *r = image_at(image, table, bytes, 8);
     if (bytes == 0)
         return true;
     if (!r || bytes % sizeof *r != 0 || (!plt && d->relacount > n))
@@ -220,7 +228,7 @@ static bool slots_are_filled(const struct image *image, const struct dynamic *d,
                              uint64_t bytes)
 {
     uint64_t filled = 0;
-    const Elf64_Rela *r = image_at(image, d->rela, d->relasz);
+    const Elf64_Rela *r = image_at(image, d->rela, d->relasz, 8);
     for (uint64_t i = 0; r && i < d->relasz / sizeof *r; i++) {
         if (r[i].r_offset < array || r[i].r_offset >= array + bytes || r[i].r_offset % 8 != 0)
             continue;
@@ -234,14 +242,14 @@ static bool slots_are_filled(const struct image *image, const struct dynamic *d,
 
 static bool gnu_hash_is_sane(const struct image *image, const struct dynamic *d)
 {
-    const uint32_t *h = image_at(image, d->gnu_hash, 16);
+    const uint32_t *h = image_at(image, d->gnu_hash, 16, 4);
     if (!h)
         return false;
     uint32_t buckets = h[0], bias = h[1], bloom = h[2];
     if (buckets == 0 || bloom == 0 || (bloom & (bloom - 1)) != 0 || h[3] > 63)
         return false;
     uint64_t at = d->gnu_hash + 16 + (uint64_t)bloom * 8;
-    const uint32_t *bucket = image_at(image, at, (uint64_t)buckets * 4);
+    const uint32_t *bucket = image_at(image, at, (uint64_t)buckets * 4, 4);
     uint64_t chains = at + (uint64_t)buckets * 4, last = 0;
     for (uint32_t i = 0; bucket && i < buckets; i++) {
         if (bucket[i] == 0)
@@ -251,7 +259,7 @@ static bool gnu_hash_is_sane(const struct image *image, const struct dynamic *d)
         uint64_t symbol = bucket[i];
         const uint32_t *chain;
         do {
-            chain = image_at(image, chains + (symbol - bias) * 4, 4);
+            chain = image_at(image, chains + (symbol - bias) * 4, 4, 4);
             if (!chain)
                 return false;
             if (symbol > last)
@@ -267,10 +275,10 @@ static bool dynamic_is_sane(const struct image *image)
     struct dynamic d = {0};
     const char *strings;
     if (!dynamic_read(image, &d) || d.strsz == 0 || !d.symtab ||
-        !(strings = image_at(image, d.strtab, d.strsz)) || strings[d.strsz - 1] != 0)
+        !(strings = image_at(image, d.strtab, d.strsz, 1)) || strings[d.strsz - 1] != 0)
         return false;
-    if ((d.init_arraysz && !image_at(image, d.init_array, d.init_arraysz)) ||
-        (d.fini_arraysz && !image_at(image, d.fini_array, d.fini_arraysz)) ||
+    if ((d.init_arraysz && !image_at(image, d.init_array, d.init_arraysz, 8)) ||
+        (d.fini_arraysz && !image_at(image, d.fini_array, d.fini_arraysz, 8)) ||
         !code_is_sane(image, d.init) || !code_is_sane(image, d.fini))
         return false;
     return (!d.gnu_hash || gnu_hash_is_sane(image, &d)) &&
