@@ -126,7 +126,7 @@ static void mmio_write(void *self, uint32_t offset, uint32_t value, unsigned siz
         register_write(chip, chip->select, value);
 }
 
-static const struct mmio_ops ioapic_ops = {mmio_read, mmio_write, 4};
+static const struct mmio_ops ioapic_ops = {.read = mmio_read, .write = mmio_write, .max_size = 4};
 
 static const struct state_field ioapic_fields[] = {
     STATE_FIELD(STATE_U8, struct ioapic, select), STATE_FIELD(STATE_U32, struct ioapic, id),

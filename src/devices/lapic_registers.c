@@ -140,7 +140,7 @@ static void mmio_write(void *self, uint32_t offset, uint32_t value, unsigned siz
         register_write(self, (offset >> 4) & 0xff, value);
 }
 
-const struct mmio_ops lapic_mmio_ops = {mmio_read, mmio_write, 4};
+const struct mmio_ops lapic_mmio_ops = {.read = mmio_read, .write = mmio_write, .max_size = 4};
 
 void lapic_describe(const struct lapic *apic, FILE *out)
 {

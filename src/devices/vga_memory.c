@@ -38,38 +38,50 @@ static bool bank_address(const struct vga *vga, uint32_t *address, uint32_t scal
     return true;
 }
 
-static uint8_t planar_read(struct vga *vga, uint32_t base)
+// The reads fill the latches with what stands at the address.
+static uint8_t planar_read(const struct vga *vga, uint32_t base, uint8_t *latch)
 {
-    memcpy(vga->latch, vga->vram + (base & VGA_VRAM_MASK & ~3u), 4);
+    memcpy(latch, vga->vram + (base & VGA_VRAM_MASK & ~3u), 4);
     if (!(vga->gc[GC_MODE] & 8))
-        return vga->latch[vga->gc[GC_READ_MAP] & 3];
+        return latch[vga->gc[GC_READ_MAP] & 3];
     uint8_t same = 0xff;
     for (unsigned plane = 0; plane < 4; plane++) {
         uint8_t color = (vga->gc[GC_COLOR_COMPARE] >> plane) & 1 ? 0xff : 0;
         if ((vga->gc[GC_COLOR_DONT_CARE] >> plane) & 1)
-            same &= (uint8_t) ~(vga->latch[plane] ^ color);
+            same &= (uint8_t) ~(latch[plane] ^ color);
     }
     return same;
 }
 
-static uint32_t window_read(void *self, uint32_t offset, unsigned size)
+static uint8_t read_byte(const struct vga *vga, uint32_t offset, uint8_t *latch)
 {
-    struct vga *vga = self;
     uint32_t address = offset;
-
     if (is_linear_vbe(vga))
         return bank_address(vga, &address, 1) ? vga->vram[address] : 0xff;
     if (vga_vbe_is_on(vga))
-        return bank_address(vga, &address, 4) ? planar_read(vga, address) : 0xff;
+        return bank_address(vga, &address, 4) ? planar_read(vga, address, latch) : 0xff;
     if (!window_address(vga, &address))
         return 0xff;
     if (vga->seq[SEQ_MEMORY_MODE] & 8)
         return vga->vram[address & VGA_VRAM_MASK];
     if (vga->gc[GC_MODE] & 0x10) {
-        memcpy(vga->latch, vga->vram + (address >> 1) * 4, 4);
-        return vga->latch[(vga->gc[GC_READ_MAP] & 2) | (address & 1)];
+        memcpy(latch, vga->vram + (address >> 1) * 4, 4);
+        return latch[(vga->gc[GC_READ_MAP] & 2) | (address & 1)];
     }
-    return planar_read(vga, address * 4);
+    return planar_read(vga, address * 4, latch);
+}
+
+static uint32_t window_read(void *self, uint32_t offset, unsigned size)
+{
+    struct vga *vga = self;
+    return read_byte(vga, offset, vga->latch);
+}
+
+static uint8_t window_peek(const void *self, uint32_t offset)
+{
+    const struct vga *vga = self;
+    uint8_t latch[sizeof vga->latch];
+    return read_byte(vga, offset, latch);
 }
 
 static uint8_t rotate_right(uint8_t value, unsigned n)
@@ -154,4 +166,5 @@ static void window_write(void *self, uint32_t offset, uint32_t value, unsigned s
     }
 }
 
-const struct mmio_ops vga_window_ops = {window_read, window_write, 1};
+const struct mmio_ops vga_window_ops = {
+    .read = window_read, .write = window_write, .max_size = 1, .peek = window_peek};

@@ -197,7 +197,8 @@ static void mmio_write(void *self, uint32_t offset, uint32_t value, unsigned siz
     }
 }
 
-static const struct mmio_ops mmio_register_ops = {mmio_read, mmio_write, 2};
+static const struct mmio_ops mmio_register_ops = {
+    .read = mmio_read, .write = mmio_write, .max_size = 2};
 
 void vga_vbe_init(struct vga *vga, struct pci_bus *bus, uint8_t devfn, struct portio *ports)
 {

@@ -482,7 +482,7 @@ size_t mmu_debug_read(struct mmu *mmu, uint32_t linear, void *buffer, size_t len
         size_t n = PAGE_SIZE - (linear & ~PAGE_MASK);
         if (n > length - done)
             n = length - done;
-        physmem_read(mmu->mem, physical, to + done, n);
+        physmem_peek(mmu->mem, physical, to + done, n);
         done += n;
         linear += (uint32_t)n;
     }

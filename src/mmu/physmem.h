@@ -22,6 +22,8 @@ struct mmio_ops {
     uint32_t (*read)(void *self, uint32_t offset, unsigned size);
     void (*write)(void *self, uint32_t offset, uint32_t value, unsigned size);
     unsigned max_size; // widest access the device takes (0 means 4); wider ones are split
+    // The byte that a read would give, without a read's effects; NULL: there is no such thing.
+    uint8_t (*peek)(const void *self, uint32_t offset);
 };
 
 struct physmem *physmem_create(struct log *log);
@@ -85,6 +87,10 @@ void physmem_store(struct physmem *mem, uint64_t address, uint64_t value, unsign
 // tracker. False when any byte had no memory behind it.
 bool physmem_read(struct physmem *mem, uint64_t address, void *buffer, size_t length);
 bool physmem_write(struct physmem *mem, uint64_t address, const void *buffer, size_t length);
+// For who looks at the machine from outside: as physmem_read, but with devices' memory that can be
+// read without effects (mmio_ops.peek). Returns how many bytes there are before the first that has
+// nothing to tell; the buffer is filled with ones from there on.
+size_t physmem_peek(struct physmem *mem, uint64_t address, void *buffer, size_t length);
 
 // Code tracking: host pages that decoded or translated code was made from. A store to such a page
 // calls `written(self, host, length)` *before* the bytes change, once for each page. A page counts

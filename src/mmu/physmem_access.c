@@ -227,3 +227,33 @@ bool physmem_write(struct physmem *mem, uint64_t address, const void *buffer, si
     }
     return complete;
 }
+
+static bool peek_byte(const struct physmem *mem, uint64_t address, uint8_t *value)
+{
+    uint64_t run = 1;
+    uint32_t at = (uint32_t)address & mem->a20_mask;
+    const struct phys_region *owner = address < PHYS_END ? owner_at(mem, at, &run) : NULL;
+    if (!owner || owner->is_host || !owner->ops.peek)
+        return false;
+    *value = owner->ops.peek(owner->self, at - owner->base);
+    return true;
+}
+
+size_t physmem_peek(struct physmem *mem, uint64_t address, void *buffer, size_t length)
+{
+    uint8_t *to = buffer;
+    size_t done = 0;
+    while (done < length) {
+        uint8_t *host;
+        size_t n = transfer_step(mem, address + done, length - done, false, &host);
+        if (host)
+            memcpy(to + done, host, n);
+        else if (peek_byte(mem, address + done, to + done))
+            n = 1;
+        else
+            break;
+        done += n;
+    }
+    memset(to + done, 0xff, length - done);
+    return done;
+}

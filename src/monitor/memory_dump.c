@@ -94,13 +94,7 @@ static size_t read_page(const struct dump *d, uint64_t at, uint8_t *buffer, size
     uint64_t physical = at;
     if (!d->physical && !mmu_probe(&machine_cpu(d->mon->machine)->mmu, (uint32_t)at, &physical))
         return 0;
-    struct physmem *mem = machine_physmem(d->mon->machine);
-    if (physmem_read(mem, physical, buffer, length))
-        return length;
-    size_t n = 0;
-    while (n < length && physmem_read(mem, physical + n, buffer + n, 1))
-        n++;
-    return n;
+    return physmem_peek(machine_physmem(d->mon->machine), physical, buffer, length);
 }
 
 // Bytes up to the first address with nothing behind it.
@@ -233,7 +227,7 @@ bool command_sum(struct monitor *mon, const struct arguments *args, struct error
     uint16_t sum = 0;
     while (left > 0) {
         size_t part = left < SAVE_CHUNK ? (size_t)left : SAVE_CHUNK;
-        physmem_read(machine_physmem(mon->machine), at, buffer, part);
+        physmem_peek(machine_physmem(mon->machine), at, buffer, part);
         // BSD's: rotate right, add.
         for (size_t i = 0; i < part; i++)
             sum = (uint16_t)((sum >> 1 | sum << 15) + buffer[i]);
@@ -248,8 +242,9 @@ bool command_sum(struct monitor *mon, const struct arguments *args, struct error
 // Is there memory in any page of the range? Registers and holes between RAM are saved as ones.
 static bool has_memory(struct physmem *mem, uint64_t at, uint64_t size)
 {
+    uint8_t byte;
     for (uint64_t page = at & PAGE_MASK; page < at + size; page += PAGE_SIZE)
-        if (physmem_page(mem, (uint32_t)page).read)
+        if (physmem_peek(mem, page, &byte, 1) == 1)
             return true;
     return false;
 }
@@ -258,7 +253,7 @@ static bool save_chunk(const struct dump *d, uint64_t at, uint8_t *buffer, size_
                        struct error *err)
 {
     if (d->physical) {
-        physmem_read(machine_physmem(d->mon->machine), at, buffer, part);
+        physmem_peek(machine_physmem(d->mon->machine), at, buffer, part);
         return true;
     }
     size_t got = dump_read(d, at, buffer, part);

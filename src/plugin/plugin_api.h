@@ -308,7 +308,7 @@ enum jit_arg_kind {
     JIT_ARG_VALUE,   /* loaded or stored; for letter i or l */
     JIT_ARG_CONTEXT, /* CR3 of the running process */
     JIT_ARG_CPL,     /* privilege level */
-    JIT_ARG_ICOUNT,  /* instructions executed since power-on */
+    JIT_ARG_ICOUNT,  /* instructions executed and events delivered since power-on */
     JIT_ARG_ACCESS   /* an access in one word: see jit_access */
 };
 

@@ -21,7 +21,7 @@ static void echo_write(void *self, uint32_t offset, uint32_t value, unsigned siz
 }
 
 static const struct port_ops echo_ports = {echo_read, echo_write, 4};
-static const struct mmio_ops echo_mmio = {echo_read, echo_write, 4};
+static const struct mmio_ops echo_mmio = {.read = echo_read, .write = echo_write, .max_size = 4};
 #define DEV PCI_DEVFN(5, 0)
 
 static struct pci_device *make_device(struct bench *b, uint32_t *sink)

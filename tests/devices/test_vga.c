@@ -140,7 +140,12 @@ static void test_planar(void **state)
         assert_int_equal(peek(&r, 100), 0x11 << plane);
     }
     seq(&r, 2, 0x0f);
-    gc(&r, 5, 1); // write mode 1: latches
+    gc(&r, 5, 1); // write mode 1: latches, which a look from outside leaves alone
+    uint8_t looked[2];
+    assert_int_equal(physmem_peek(r.b.mem, 0xa0000 + 100, looked, 2), 2);
+    assert_int_equal(looked[0], 0x11 << 3);
+    assert_int_equal(physmem_peek(r.b.mem, 0xa0000 + 200, looked, 1), 1);
+    assert_int_equal(looked[0], 0);
     poke(&r, 101, 0);
     gc(&r, 4, 2);
     assert_int_equal(peek(&r, 101), 0x44);

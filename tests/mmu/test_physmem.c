@@ -258,6 +258,10 @@ static void check_transfer(struct model *m)
         assert_int_equal(buffer[i], byte ? *byte : 0xff);
     }
     assert_int_equal(complete, expected);
+    uint8_t peeked[300];
+    size_t told = physmem_peek(m->f->mem, address, peeked, length);
+    assert_memory_equal(peeked, buffer, told);
+    assert_int_equal(told == length, complete);
     if (length == 0)
         return;
     length = length > 16 ? 16 : length;
