@@ -30,7 +30,8 @@ image_check_size() {
 image_open() {
     mkdir -p "$packages" "$cache/images" || fail "$cache: cannot be made; set XDG_CACHE_HOME"
     exec 9>"$cache/lock${1:-}"
-    if command -v flock >/dev/null; then
+    if command -v flock >/dev/null && ! flock -n 9; then
+        say "waiting for another builder of images in $cache"
         flock 9
     fi
 }
