@@ -256,6 +256,18 @@ void fd_watch_set_events(struct fd_watch *watch, unsigned events)
         eventfd_raise(loop->watcher_fd);
 }
 
+void fd_watch_rearm(struct fd_watch *watch)
+{
+    struct event_loop *loop = watch->loop;
+    pthread_mutex_lock(&loop->mutex);
+    bool ready = watch->state == WATCH_READY;
+    if (ready)
+        watch->state = WATCH_ARMED;
+    pthread_mutex_unlock(&loop->mutex);
+    if (ready)
+        eventfd_raise(loop->watcher_fd);
+}
+
 void fd_watch_remove(struct fd_watch *watch)
 {
     if (!watch)

@@ -22,7 +22,10 @@ void event_loop_destroy(struct event_loop *loop);
 struct fd_watch *event_loop_watch(struct event_loop *loop, int fd, unsigned events,
                                   void (*fn)(void *self, unsigned events), void *self);
 void fd_watch_set_events(struct fd_watch *watch, unsigned events); // 0 pauses
-void fd_watch_remove(struct fd_watch *watch);                      // safe inside its own callback
+// Forgets what was seen but not yet delivered: readiness kicks again. For who has seen to the
+// descriptor without its callback.
+void fd_watch_rearm(struct fd_watch *watch);
+void fd_watch_remove(struct fd_watch *watch); // safe inside its own callback
 bool event_loop_watches(struct event_loop *loop, int fd);
 
 // Runs fn(self) on the machine's thread soon. Any thread.

@@ -109,6 +109,7 @@ static void give_guest_its_share(struct machine *m)
     if (next != CLOCK_NEVER && !clock_is_icount(m->clock) && next - clock_now(m->clock) < left)
         left = next - clock_now(m->clock);
     arm_host_timer(m, left > GUEST_SHARE_LEAST ? left : GUEST_SHARE_LEAST);
+    fd_watch_rearm(m->timer_watch); // it may have run out a moment ago
     m->armed_deadline = CLOCK_NEVER;
     atomic_store(&m->cpu->kicked, 0);
 }

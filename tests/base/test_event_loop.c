@@ -149,6 +149,33 @@ static void test_pause_drops_what_was_seen(void **state)
 }
 
 // While a ready descriptor waits for the machine, the watcher sleeps.
+static void wait_for_kicks(struct rig *rig, unsigned kicks)
+{
+    int64_t end = now_ns() + 2000000000;
+    while (atomic_load(&rig->kicks) < kicks && now_ns() < end)
+        sleep_ms(1);
+    assert_int_equal(atomic_load(&rig->kicks), kicks);
+}
+
+// What was seen and is not yet delivered does not kick again, until it is forgotten.
+static void test_rearm(void **state)
+{
+    struct rig rig;
+    uint8_t byte;
+    rig_create(&rig);
+    rig.watch = event_loop_watch(rig.loop, rig.pipe[0], EVENT_READ, on_read, &rig);
+    assert_int_equal(write(rig.pipe[1], "a", 1), 1);
+    wait_for_kicks(&rig, 1);
+    assert_int_equal(read(rig.pipe[0], &byte, 1), 1); // not by the callback
+    fd_watch_rearm(rig.watch);
+    sleep_ms(5);
+    assert_int_equal(atomic_load(&rig.kicks), 1);
+    assert_int_equal(write(rig.pipe[1], "b", 1), 1);
+    wait_for_kicks(&rig, 2);
+    run_until(&rig, &rig.calls, 1);
+    rig_destroy(&rig);
+}
+
 static void test_no_spinning(void **state)
 {
     struct rig rig;
@@ -340,6 +367,7 @@ int main(void)
         cmocka_unit_test(test_read),
         cmocka_unit_test(test_pause_and_write),
         cmocka_unit_test(test_pause_drops_what_was_seen),
+        cmocka_unit_test(test_rearm),
         cmocka_unit_test(test_no_spinning),
         cmocka_unit_test(test_removal_inside_callback),
         cmocka_unit_test(test_nested_run),

@@ -31,10 +31,17 @@ int __real_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...);
 
 static bool confined;
+static const char *artifacts; // where libFuzzer keeps an input that ends in a report
+
+static bool starts_with(const char *path, const char *prefix)
+{
+    return strncmp(path, prefix, strlen(prefix)) == 0;
+}
 
 static bool outside(const char *path)
 {
-    return confined && strchr(path, '/') && strncmp(path, "/dev/", 5) != 0;
+    return confined && strchr(path, '/') && !starts_with(path, "/dev/") &&
+           !(artifacts && starts_with(path, artifacts));
 }
 
 FILE *__wrap_fopen(const char *path, const char *mode)
@@ -193,6 +200,10 @@ const char *__lsan_default_suppressions(void)
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
+    static const char option[] = "-artifact_prefix=";
+    for (int i = 1; i < *argc; i++)
+        if (starts_with((*argv)[i], option))
+            artifacts = (*argv)[i] + strlen(option);
     signal(SIGXFSZ, SIG_IGN);
     setenv("EMU_PLUGIN_PATH", PLUGIN_DIR, 1);
     setenv("TERM", "xterm", 1);

@@ -7,6 +7,7 @@
 
 #include <dlfcn.h>
 #include <elf.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "plugin/host_internal.h"
@@ -100,6 +101,19 @@ static void load(const char *path)
         FUZZ_CHECK(err.text[0] && !strchr(err.text, '\n'));
     }
     free(host.proven);
+}
+
+// A report of the child process is an answer, not a finding: no input is kept for it.
+__attribute__((weak)) void __sanitizer_set_death_callback(void (*callback)(void));
+static void in_child(void)
+{
+    if (__sanitizer_set_death_callback)
+        __sanitizer_set_death_callback(NULL);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    return pthread_atfork(NULL, NULL, in_child);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -18,9 +18,6 @@ sequence_kernel:
         .if \code == 0
         push 0
         .endif
-        .if \number == 16
-        fnclex
-        .endif
         jmp \to
         .endm
         exception 0, 0
@@ -39,7 +36,7 @@ sequence_kernel:
         exception 13, 1
         exception 14, 1, page_fault
         exception 15, 0
-        exception 16, 0
+        exception 16, 0, math
         exception 17, 1
         exception 18, 0
         exception 19, 0
@@ -77,6 +74,11 @@ sequence_kernel:
 #define CS_    [esp + 16]
 #define FLAGS_ [esp + 20]
 #define ESP_   [esp + 24]
+
+// With CR0.EM the next exception comes here, and its end is the program's: this frame is cleaned before.
+math:   and dword ptr [esp + 12], FRAME_MASK
+        fnclex
+        // falls through
 
 // Faults go on where the program said; after too many of them it ends.
 fault:  enter
