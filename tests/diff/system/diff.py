@@ -122,6 +122,16 @@ def memory_signature(where, mine, other, a, b):
         where, memory_place(int(at, 16)), at, new[0].get(at, "unchanged"), new[1].get(at, "unchanged"), bits, ",".join(ops), faults)
 
 
+def loses_nan(a, b):
+    """Whether the upper bytes of a 64-bit NaN are in memory on the first machine, and 0 on the second."""
+    memory = [{}, {}]
+    for values, lines in zip(memory, (a, b)):
+        for words in (line.split() for line in lines if line[0] == "M"):
+            values.update(zip(range(int(words[1], 16), int(words[1], 16) + 4), bytes.fromhex(words[4])[::-1]))
+    one, other = memory
+    return any(one[at] in (0x7f, 0xff) and one.get(at - 1, 0) >= 0xf8 and other.get(at) == other.get(at - 1) == 0 for at in one)
+
+
 def signature(mine, other):
     """What differs first, as one line: operation, event, field, both values; the code where no operation is."""
     a = [line for line in mine if line[:1] in ("E", "M", "H")]
@@ -130,6 +140,8 @@ def signature(mine, other):
     where = "mode=%s paging=%s" % (start.get("mode"), start.get("paging"))
     if {fields(line).get("tr") for line in a if line[0] == "E"} - {"0020", "0000", None}:
         where += " task"
+    if loses_nan(a, b):
+        where += " nan"
     last = "start"
     for x, y in zip(a, b):
         if x == y:
@@ -140,13 +152,15 @@ def signature(mine, other):
                 return where + " after=%s %s / %s" % (last, x, y)
             return memory_signature("%s last=%s" % (where, last), mine, other, a, b)
         fx, fy = event(x), event(y)
-        code = " code=" + (fx["code"] or "outside") if fx["op"] == "-" and "code" in fx else ""
+        code = " code=" + (fx["code"] or "outside") if "code" in fx and (fx["op"] == "-" or fx["vec"] == "006") else ""
         ops = [line.split()[2] for line in mine if line.startswith("C ")]
         ran = " ran=" + ",".join(sorted(set(ops[:int(fx["n"], 16)]) - {"exit"})) if fx.get("n", "-") != "-" else ""
         if (int(fx.get("fl", "0"), 16) ^ int(fy.get("fl", "0"), 16)) & 0x20000 and "fl" in fx and "fl" in fy:
             code += " vm=%d/%d" % tuple(int(f["fl"], 16) >> 17 & 1 for f in (fx, fy))
         if any(fx.get(k) != fy.get(k) for k in ("vec", "op", "n")):
-            dr6 = " dr6=%s/%s" % (fx["dr6"], fy["dr6"]) if fx.get("dr6", 0) != fy.get("dr6", 0) and "dr6" in fx and "dr6" in fy else ""
+            status = [f.get("dr6") for f in (fx, fy)]
+            shown = None not in status and (status[0] != status[1] or fx["vec"] == fy["vec"] == "001")
+            dr6 = " dr6=%s/%s" % tuple(status) if shown else ""
             return "%s after=%s event op=%s/%s vec=%s/%s err=%s/%s%s%s%s" % (
                 where, last, fx["op"], fy["op"], fx["vec"], fy["vec"], fx.get("err", "-"), fy.get("err", "-"), dr6, code, ran)
         differing = [k for k in fx if fx.get(k) != fy.get(k) and k != "code"]
