@@ -59,6 +59,28 @@ static bool header_is_sane(struct image *image)
     return h->e_shoff <= image->size && sections <= image->size - h->e_shoff;
 }
 
+// The dynamic linker, and whoever asks it, reads them where PT_PHDR says, or in the first segment
+// whose pages have them: they must be there, and not where relocations and the plugin write.
+static bool program_headers_are_sane(const struct image *image)
+{
+    const uint64_t bytes = image->count * sizeof image->segments[0];
+    const uint64_t table = (uint64_t)((const uint8_t *)image->segments - image->data);
+    bool found = false;
+    for (unsigned i = 0; i < image->count; i++) {
+        const Elf64_Phdr *s = &image->segments[i];
+        uint64_t first = s->p_offset & ~(uint64_t)4095, end = s->p_offset + s->p_filesz + 4095;
+        if (s->p_type == PT_PHDR && image_at(image, s->p_vaddr, bytes, 8) != image->segments)
+            return false;
+        if (found || s->p_type != PT_LOAD || first > table ||
+            (end & ~(uint64_t)4095) < table + bytes)
+            continue;
+        found = true;
+        if (s->p_flags & PF_W)
+            return false;
+    }
+    return true;
+}
+
 static bool segments_are_sane(struct image *image)
 {
     uint64_t last = 0;
@@ -76,7 +98,7 @@ static bool segments_are_sane(struct image *image)
         last = s->p_vaddr + s->p_memsz;
     }
     image->end = last;
-    return any;
+    return any && program_headers_are_sane(image);
 }
 
 // What the dynamic section says.

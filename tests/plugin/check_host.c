@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The loader and the life of plugins: refusals with their messages, dependencies, unloading,
-// crashes, damaged files.
+// crashes. Damaged files: check_damaged.c.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 
 #include <cmocka.h>
 
-#include <fcntl.h>
 #include <link.h>
 #include <unistd.h>
 
@@ -340,80 +339,6 @@ static void test_crash_in_timer(void **state)
     expect_crash(m, "SIGSEGV");
 }
 
-// ---- Damaged files
-
-static void write_file(const char *path, const uint8_t *data, size_t size)
-{
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(data, 1, size, file), size);
-    fclose(file);
-}
-
-static uint8_t *read_file(const char *path, size_t *size)
-{
-    FILE *file = fopen(path, "rb");
-    assert_non_null(file);
-    fseek(file, 0, SEEK_END);
-    *size = (size_t)ftell(file);
-    rewind(file);
-    uint8_t *data = malloc(*size);
-    assert_int_equal(fread(data, 1, *size, file), *size);
-    fclose(file);
-    return data;
-}
-
-static void refuse_damaged(struct small_machine *m, const char *path)
-{
-    struct error err = {"?"};
-    if (plugin_host_load(m->host, path, NULL, &err)) { // the damage was harmless
-        assert_int_equal(loaded(m), 1);
-        plugin_host_unload_all(m->host);
-        return;
-    }
-    assert_non_null(strstr(err.text, "plugin-damaged-"));
-    assert_int_equal(loaded(m), 0);
-}
-
-static void test_damaged_files(void **state)
-{
-    struct small_machine *m = *state;
-    size_t size;
-    uint8_t *good = read_file(MODULE_DIR "/plugin-liar-i386.plugin", &size);
-    char path[] = "/tmp/plugin-damaged-XXXXXX";
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    close(fd);
-    for (size_t length = 0; length < size; length += 1 + length / 16) { // truncated
-        struct error err = {"?"};
-        write_file(path, good, length);
-        assert_false(plugin_host_load(m->host, path, NULL, &err));
-        assert_non_null(strstr(err.text, "damaged"));
-    }
-    uint8_t *bad = malloc(size);
-    uint32_t random = 1;
-    for (int i = 0; i < 300; i++) { // a run of zeros, or of noise, in the header
-        memcpy(bad, good, size);
-        random = random * 1103515245u + 12345u;
-        size_t at = (random >> 8) % 0x40, length = 1 + (random >> 4) % 64;
-        for (size_t k = at; k < at + length && k < size; k++) {
-            random = random * 1103515245u + 12345u;
-            bad[k] = i & 1 ? (uint8_t)(random >> 16) : 0;
-        }
-        write_file(path, bad, size);
-        refuse_damaged(m, path);
-    }
-    memset(bad, 0x5a, size);
-    write_file(path, bad, size);
-    refuse_damaged(m, path);
-    good[18] = 3; // e_machine: i386
-    write_file(path, good, size);
-    refuse_damaged(m, path);
-    unlink(path);
-    free(bad);
-    free(good);
-}
-
 // ---- The plugins that come along
 
 static void test_examples(void **state)
@@ -558,11 +483,6 @@ static void run_test_crash_in_timer(void **state)
     with_machine(test_crash_in_timer);
 }
 
-static void run_test_damaged_files(void **state)
-{
-    with_machine(test_damaged_files);
-}
-
 static void run_test_examples(void **state)
 {
     with_machine(test_examples);
@@ -604,7 +524,6 @@ int main(void)
         cmocka_unit_test(run_test_crash_in_subscriber),
         cmocka_unit_test(run_test_crash_in_guest_code),
         cmocka_unit_test(run_test_crash_in_timer),
-        cmocka_unit_test(run_test_damaged_files),
         cmocka_unit_test(run_test_examples),
         cmocka_unit_test(run_test_two_machines),
         cmocka_unit_test(run_test_describe),
