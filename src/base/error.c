@@ -6,6 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+// Arguments may be names from files: a message stays one line, and says nothing to a terminal.
+static void make_line(char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < ' ' || *text == 0x7f)
+            *text = '?';
+}
+
 bool error_set(struct error *err, const char *fmt, ...)
 {
     if (!err)
@@ -16,6 +24,7 @@ bool error_set(struct error *err, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
+    make_line(text);
     memcpy(err->text, text, sizeof text);
     return false;
 }
@@ -37,6 +46,7 @@ bool error_prefix(struct error *err, const char *fmt, ...)
         memcpy(text + used + 2, err->text, old);
         text[used + 2 + old] = '\0';
     }
+    make_line(text);
     memcpy(err->text, text, sizeof text);
     return false;
 }

@@ -11,7 +11,7 @@ struct error {
 };
 
 // Formats the message (err may be NULL) and returns false, so that a caller can `return
-// error_set(...)`.
+// error_set(...)`. It is one line: control characters become question marks.
 bool error_set(struct error *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 // Puts "prefix: " before the message that is already there; returns false.

@@ -20,6 +20,10 @@ static void test_error_text(void **state)
     assert_string_equal(err.text, "-serial 1: port 96: in use");
     assert_false(error_set(&err, "[%s]", err.text)); // the old text as an argument
     assert_string_equal(err.text, "[-serial 1: port 96: in use]");
+    error_set(&err, "%s: bad", "a\nb\033[2J"); // names come from files
+    assert_string_equal(err.text, "a?b?[2J: bad");
+    error_prefix(&err, "%s", "\r");
+    assert_string_equal(err.text, "?: a?b?[2J: bad");
     assert_false(error_set(NULL, "nobody listens"));
     assert_false(error_prefix(NULL, "nobody listens"));
 }
