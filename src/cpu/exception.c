@@ -36,7 +36,7 @@ void cpu_raise(struct cpu *cpu, enum exception_vector vector)
 
 void cpu_raise_error(struct cpu *cpu, enum exception_vector vector, uint32_t error_code)
 {
-    if (vector >= EXC_TS && vector <= EXC_GP && cpu->ext)
+    if (((vector >= EXC_TS && vector <= EXC_GP) || vector == EXC_AC) && cpu->ext)
         error_code |= 1;
     cpu->pending_debug = 0; // the instruction runs again, and its breakpoints hit again
     cpu->raised = (struct cpu_exception){.vector = (uint8_t)vector,

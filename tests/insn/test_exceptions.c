@@ -406,6 +406,30 @@ static void test_alignment_check(void **state)
     vm_destroy(vm);
 }
 
+// Delivery at CPL 3 to a misaligned stack: the error code of the #AC is EXT, clear for INT n.
+static void test_alignment_check_of_delivery(void **state)
+{
+    static const struct {
+        uint8_t code[2], vector, error;
+    } cases[] = {{{0x0f, 0x0b}, EXC_UD, 1}, {{0xf1, 0x90}, EXC_DB, 1}, {{0xcd, 0x21}, 0x21, 0}};
+    struct vm *vm = vm_protected(CPU_MODEL_PENTIUM4);
+    struct cpu *cpu = vm->cpu;
+    cpu->cr0 |= CR0_AM;
+    for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+        vm_gate(vm, VM_IDT + 8 * cases[i].vector, SEL_CONFORMING, VM_HANDLERS, 0xee, 0);
+        vm_enter_ring3(vm);
+        cpu->regs[REG_ESP] += 2;
+        cpu_set_eflags(cpu, FLAG_FIXED | FLAG_AC);
+        VM_ONE(vm, cases[i].code[0], cases[i].code[1]);
+        assert_int_equal(vm->events[0].vector, cases[i].vector);
+        assert_int_equal(cpu->raised.vector, EXC_AC);
+        assert_int_equal(vm_stack32(vm, 0), cases[i].error);
+        assert_int_equal(vm_stack32(vm, 1), VM_CODE);
+        assert_int_equal(cpu->cpl, 0);
+    }
+    vm_destroy(vm);
+}
+
 // #AC whose handler runs at CPL 3 on the same misaligned stack: the CPU never gets out of it.
 // Delivery must come back, with the instruction about to start again.
 static void test_endless_alignment_check(void **state)
@@ -809,6 +833,7 @@ int main(void)
         cmocka_unit_test(test_iret_checks),
         cmocka_unit_test(test_page_faults),
         cmocka_unit_test(test_alignment_check),
+        cmocka_unit_test(test_alignment_check_of_delivery),
         cmocka_unit_test(test_endless_alignment_check),
         cmocka_unit_test(test_software_interrupts_clear_rf),
         cmocka_unit_test(test_nothing_is_pushed_before_the_offset_is_checked),
