@@ -73,9 +73,9 @@ struct x64_memory {
 struct x64 {
     uint8_t *at;
     uint8_t *end; // emission past it is a broken invariant
-    uint32_t
-        named; // bits of registers that stood in ModRM.reg, in ModRM.rm as a register, or in an
-               // opcode since the user cleared them; all after a call and where a jump arrives
+    // Bits of registers that stood in ModRM.reg, in ModRM.rm as a register, or in an opcode since
+    // the user cleared them; all after a call and where a jump arrives.
+    uint32_t named;
 };
 
 #define X64_ALL_REGISTERS 0xffffu
