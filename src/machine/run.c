@@ -108,10 +108,12 @@ static void give_guest_its_share(struct machine *m)
     int64_t next = clock_next_deadline(m->clock), left = GUEST_SHARE;
     if (next != CLOCK_NEVER && !clock_is_icount(m->clock) && next - clock_now(m->clock) < left)
         left = next - clock_now(m->clock);
-    arm_host_timer(m, left > GUEST_SHARE_LEAST ? left : GUEST_SHARE_LEAST);
-    fd_watch_rearm(m->timer_watch); // it may have run out a moment ago
-    m->armed_deadline = CLOCK_NEVER;
+    // The flag goes down first, so that the timer's kick cannot get lost however soon it comes; an
+    // earlier expiry that was seen and not served would keep the timer from being watched.
     atomic_store(&m->cpu->kicked, 0);
+    arm_host_timer(m, left > GUEST_SHARE_LEAST ? left : GUEST_SHARE_LEAST);
+    fd_watch_rearm(m->timer_watch);
+    m->armed_deadline = CLOCK_NEVER;
 }
 
 static void run_guest(struct machine *m)

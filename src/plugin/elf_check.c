@@ -81,6 +81,46 @@ static bool program_headers_are_sane(const struct image *image)
     return true;
 }
 
+// What becomes read-only after relocation must be the plugin's own.
+static bool relro_is_sane(const struct image *image, const Elf64_Phdr *relro)
+{
+    for (unsigned i = 0; i < image->count; i++) {
+        const Elf64_Phdr *s = &image->segments[i];
+        uint64_t end = (s->p_vaddr + s->p_memsz + 4095) & ~(uint64_t)4095;
+        if (s->p_type == PT_LOAD && (s->p_flags & PF_W) && relro->p_vaddr >= s->p_vaddr &&
+            relro->p_vaddr <= end && relro->p_memsz <= end - relro->p_vaddr)
+            return true;
+    }
+    return false;
+}
+
+// Parts of the image with a meaning for the dynamic linker.
+static bool parts_are_sane(const struct image *image)
+{
+    for (unsigned i = 0; i < image->count; i++) {
+        const Elf64_Phdr *s = &image->segments[i];
+        switch (s->p_type) {
+        case PT_GNU_RELRO:
+            if (!relro_is_sane(image, s))
+                return false;
+            break;
+        case PT_TLS:
+            if (!image_at(image, s->p_vaddr, s->p_filesz, 1) || s->p_memsz < s->p_filesz ||
+                s->p_memsz > MAX_IMAGE || s->p_align > 4096 || (s->p_align & (s->p_align - 1)) != 0)
+                return false;
+            break;
+        case PT_NOTE:
+        case PT_GNU_PROPERTY:
+            if (!image_at(image, s->p_vaddr, s->p_memsz, 4))
+                return false;
+            break;
+        default:
+            break;
+        }
+    }
+    return true;
+}
+
 static bool segments_are_sane(struct image *image)
 {
     uint64_t last = 0;
@@ -98,7 +138,7 @@ static bool segments_are_sane(struct image *image)
         last = s->p_vaddr + s->p_memsz;
     }
     image->end = last;
-    return any && program_headers_are_sane(image);
+    return any && program_headers_are_sane(image) && parts_are_sane(image);
 }
 
 // What the dynamic section says.

@@ -101,6 +101,12 @@ static void test_misplaced_tables(void **state)
     stack->p_type = PT_GNU_STACK;
     find_header(data, PT_LOAD)->p_flags |= PF_W;
     refuse_format(m, path, data, size);
+    find_header(data, PT_LOAD)->p_flags &= ~(uint32_t)PF_W;
+    find_header(data, PT_NOTE)->p_vaddr += UINT64_C(1) << 40;
+    refuse_format(m, path, data, size);
+    find_header(data, PT_NOTE)->p_vaddr -= UINT64_C(1) << 40;
+    find_header(data, PT_GNU_RELRO)->p_vaddr -= UINT64_C(1) << 32; // that would become read-only
+    refuse_format(m, path, data, size);
     unlink(path);
     free(data);
     small_destroy(m);
