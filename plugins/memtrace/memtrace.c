@@ -190,11 +190,6 @@ EMU_PLUGIN_EXPORT void pi_start(PluginInterface *pi)
     if (!filter_read(pi, &options.filter) ||
         !filter_number(pi, "places", 10, JIT_ACCESS_SITES, &given, &most))
         return;
-    trace.places.most = (uint32_t)most;
-    if (!grow(&trace.places, FIRST_SLOTS)) {
-        plugin_fail("there is no memory");
-        return;
-    }
     if (plugin_argument(pi, "file")) {
         static const struct file_header header = {
             {'E', 'M', 'U', 'M', 'T', 'R', 'A', 'C'}, 1, sizeof(struct record)};
@@ -204,6 +199,11 @@ EMU_PLUGIN_EXPORT void pi_start(PluginInterface *pi)
             return;
         }
         plugin_channel_write(trace.channel, &header, sizeof header);
+    }
+    trace.places.most = (uint32_t)most;
+    if (!grow(&trace.places, FIRST_SLOTS)) {
+        plugin_fail("there is no memory");
+        return;
     }
     trace.buffer = jit_buffer_create(1, RECORDS, on_full, NULL);
     pi->cmd_table = commands;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-// sequence [--seconds N | --programs N] [--seed S] [--jobs J] [--all-rows] [--kicks] [--program
-// NUMBER]
+// sequence [--seconds N | --programs N] [--seed S] [--first N] [--jobs J] [--all-rows] [--kicks]
+// [--program NUMBER]
 //
 // Makes programs, runs each on the interpreter and on the translator, and compares. --seconds: of
-// CPU time, for each job. At the first difference the program is made as short as possible and
-// printed. --program shows one program and minimises it if it fails. --all-rows: every row of the
-// opcode table must have been generated and executed. --kicks: another thread asks for the CPU's
-// attention all the time, which must not change anything. SIGINT and SIGTERM end it with the counts
-// so far.
+// CPU time, for each job. --first leaves out as many programs of the seed. At the first difference
+// the program is made as short as possible and printed. --program shows one program and minimises
+// it if it fails. --all-rows: every row of the opcode table must have been generated and executed.
+// --kicks: another thread asks for the CPU's attention all the time, which must not change
+// anything. SIGINT and SIGTERM end it with the counts so far.
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -30,7 +30,7 @@
 
 // What a worker tells its parent.
 struct worker {
-    uint64_t number; // the program that is running
+    uint64_t number, n; // the program that is running, and which of the seed's it is
     bool failed;
     volatile bool stop; // its parent asks for it
     uint64_t programs, instructions, open, endless, translated;
@@ -39,7 +39,7 @@ struct worker {
 };
 
 struct options {
-    uint64_t seed, programs, program;
+    uint64_t seed, first, programs, program;
     unsigned seconds, jobs;
     bool one, all_rows, kicks;
 };
@@ -89,7 +89,7 @@ static void work(struct worker *w, const struct options *o, unsigned job)
     pthread_t thread;
     if (o->kicks && pthread_create(&thread, NULL, kick, &rig) != 0)
         _exit(3);
-    for (uint64_t n = job; !o->programs || n < o->programs; n += o->jobs) {
+    for (uint64_t n = o->first + job; !o->programs || n < o->first + o->programs; n += o->jobs) {
         struct rlimit limit = {(rlim_t)cpu_seconds() + HANG_SECONDS, RLIM_INFINITY};
         if (n / o->jobs % 64 == 0)
             setrlimit(RLIMIT_CPU, &limit);
@@ -97,6 +97,7 @@ static void work(struct worker *w, const struct options *o, unsigned job)
             break;
         const char *what;
         w->number = program_number(o->seed, n);
+        w->n = n;
         program_generate(&p, w->number);
         if (o->kicks)
             protect_code(&p);
@@ -262,9 +263,14 @@ static int campaign(const struct options *o)
             continue;
         if (WIFEXITED(statuses[j]) && WEXITSTATUS(statuses[j]) != 1)
             return 3;
-        printf("program 0x%" PRIx64 " of seed %" PRIu64 " fails after %.1f CPU seconds%s\n",
-               workers[j]->number, o->seed, workers[j]->seconds,
-               WIFSIGNALED(statuses[j]) ? " (crash or endless loop)" : "");
+        int signal = WIFSIGNALED(statuses[j]) ? WTERMSIG(statuses[j]) : 0;
+        printf("program 0x%" PRIx64 ", number %" PRIu64 " of seed %" PRIu64
+               ", fails after %.1f CPU seconds%s%s\n",
+               workers[j]->number, workers[j]->n, o->seed, workers[j]->seconds,
+               signal == SIGXCPU ? ": an endless loop"
+               : signal          ? ": a crash, "
+                                 : "",
+               signal && signal != SIGXCPU ? strsignal(signal) : "");
         show(o, workers[j]->number);
         result = 1;
     }
@@ -285,11 +291,15 @@ static uint64_t number_argument(const char *text)
 
 static struct options parse(int argc, char **argv)
 {
-    static const struct option long_options[] = {
-        {"seconds", required_argument, NULL, 's'}, {"programs", required_argument, NULL, 'n'},
-        {"seed", required_argument, NULL, 'S'},    {"jobs", required_argument, NULL, 'j'},
-        {"program", required_argument, NULL, 'p'}, {"all-rows", no_argument, NULL, 'a'},
-        {"kicks", no_argument, NULL, 'k'},         {NULL, 0, NULL, 0}};
+    static const struct option long_options[] = {{"seconds", required_argument, NULL, 's'},
+                                                 {"programs", required_argument, NULL, 'n'},
+                                                 {"seed", required_argument, NULL, 'S'},
+                                                 {"first", required_argument, NULL, 'f'},
+                                                 {"jobs", required_argument, NULL, 'j'},
+                                                 {"program", required_argument, NULL, 'p'},
+                                                 {"all-rows", no_argument, NULL, 'a'},
+                                                 {"kicks", no_argument, NULL, 'k'},
+                                                 {NULL, 0, NULL, 0}};
     struct options o = {.seed = 1, .seconds = 10, .jobs = 1};
     int c;
     while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
@@ -303,6 +313,9 @@ static struct options parse(int argc, char **argv)
             break;
         case 'S':
             o.seed = value;
+            break;
+        case 'f':
+            o.first = value;
             break;
         case 'j':
             o.jobs = (unsigned)value;

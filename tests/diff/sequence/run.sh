@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# run.sh [--seconds N | --programs N] [--seed S] [--jobs J] [--all-rows] [--program NUMBER]
+# run.sh [--seconds N | --programs N] [--seed S] [--first N] [--jobs J] [--all-rows] [--program NUMBER]
 # Random programs on interpreter and translator, from the build in build/ (or EMU_BUILD). N seconds of CPU time for
 # each job. The first program on which they differ is made as short as possible and printed as assembly.
 set -euo pipefail
