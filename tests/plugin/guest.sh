@@ -55,7 +55,7 @@ expect guest 'PROBE pid 1' 'PROBE stores 12345678' 'PROBE skip 5' 'PROBE raise 4
     'PROBE esi feedbeef xmm5 ff fc f9 f6 f3 f0 ed ea e7 e4 e1 de db d8 d5 d2' 'PROBE written cafebabe 5eed5eed' \
     'PROBE loads 0' 'PROBE done'
 expect report 'own_heard 42' 'own_order 211' 'at_before 852' 'at_after 748' 'at_call 50' 'at_return 63' \
-    'ranged_load_before 71' 'ranged_load 71' 'ranged_store_before 8' 'ranged_store 8' 'calls_load 71' 'calls_store 8' \
+    'ranged_load_before 70' 'ranged_load 70' 'ranged_store_before 7' 'ranged_store 7' 'calls_load 71' 'calls_store 8' \
     'user_twice 1704' 'kernel 0' 'executed 852' 'from_fifth 847' "last_target $((0x0b0002ce))" 'last_size 4' 'eight 1' \
     "eight_address $((0x0c000000))" 'records 8' 'flushes 2' 'mem_op_loads 88' 'mem_op_stores 8' 'int80 100' \
     'page_faults 1' 'insn_exceptions 1' 'page_dirs_out_of_order 0' 'page_dirs_once 1' 'paused 1' 'stopped 1' \
