@@ -45,7 +45,8 @@ static struct {
     PluginChannel *channel;
     uint64_t accesses, stores;
     struct places places;
-    uint32_t pc; // of the record before
+    uint32_t pc;  // of the record before
+    bool has_pcs; // some records are PCs
 } trace;
 
 // Where the number of a PC stands, or would.
@@ -140,7 +141,7 @@ static void on_full(void *opaque, const uint64_t *records, size_t count)
 {
     trace.stores += count_stores(records, count);
     trace.accesses += count;
-    if (trace.places.count == trace.places.most)
+    if (trace.has_pcs)
         trace.accesses -= count_pcs(records, count);
     if (trace.channel)
         write_records(records, count);
@@ -149,8 +150,10 @@ static void on_full(void *opaque, const uint64_t *records, size_t count)
 static void attach(JitContext *ctx, enum jit_place place, uint32_t number)
 {
     const JitArg access = jit_access_at(number), pc = jit_pc();
-    if (number == PLACE_BEFORE)
+    if (number == PLACE_BEFORE) {
+        trace.has_pcs = true;
         jit_attach_record(ctx, place, NULL, trace.buffer, 1, &pc);
+    }
     jit_attach_record(ctx, place, NULL, trace.buffer, 1, &access);
 }
 

@@ -199,10 +199,9 @@ struct cpu_span {
 typedef void cpu_span_observer(struct cpu *cpu, const struct cpu_span *span);
 
 struct cpu_hook_state {
-    cpu_observer *observe; // NULL: nobody; set by mem_observe_begin
-    cpu_span_observer
-        *observe_span;    // set after it: runs of elements may be told at once, afterwards
-    uintptr_t *tlb[2][2]; // the data tables while they are hidden from the accessors
+    cpu_observer *observe;           // NULL: nobody; set by mem_observe_begin
+    cpu_span_observer *observe_span; // set after it: tells of runs of elements, afterwards
+    uintptr_t *tlb[2][2];            // the data tables while they are hidden from the accessors
     const struct insn *insn;
     // An access of more than 8 bytes is seen in pieces: its size, and the bytes before this piece.
     uint8_t whole, piece_at;

@@ -88,8 +88,8 @@ void physmem_store(struct physmem *mem, uint64_t address, uint64_t value, unsign
 bool physmem_read(struct physmem *mem, uint64_t address, void *buffer, size_t length);
 bool physmem_write(struct physmem *mem, uint64_t address, const void *buffer, size_t length);
 // For who looks at the machine from outside: as physmem_read, but with devices' memory that can be
-// read without effects (mmio_ops.peek). Returns how many bytes there are before the first that has
-// nothing to tell; the buffer is filled with ones from there on.
+// read without effects (mmio_ops.peek). What has nothing to tell is filled with ones; returns how
+// many bytes there are before the first such.
 size_t physmem_peek(struct physmem *mem, uint64_t address, void *buffer, size_t length);
 
 // Code tracking: host pages that decoded or translated code was made from. A store to such a page

@@ -228,32 +228,35 @@ bool physmem_write(struct physmem *mem, uint64_t address, const void *buffer, si
     return complete;
 }
 
-static bool peek_byte(const struct physmem *mem, uint64_t address, uint8_t *value)
+// What devices tell of [offset, offset + length), ones where they tell nothing: false then.
+static bool peek_region(const struct phys_region *region, uint32_t offset, uint8_t *to,
+                        size_t length)
 {
-    uint64_t run = 1;
-    uint32_t at = (uint32_t)address & mem->a20_mask;
-    const struct phys_region *owner = address < PHYS_END ? owner_at(mem, at, &run) : NULL;
-    if (!owner || owner->is_host || !owner->ops.peek)
-        return false;
-    *value = owner->ops.peek(owner->self, at - owner->base);
-    return true;
+    bool tells = region && region->ops.peek;
+    for (size_t i = 0; i < length; i++)
+        to[i] = tells ? region->ops.peek(region->self, offset + (uint32_t)i) : 0xff;
+    return tells;
 }
 
 size_t physmem_peek(struct physmem *mem, uint64_t address, void *buffer, size_t length)
 {
     uint8_t *to = buffer;
-    size_t done = 0;
-    while (done < length) {
+    size_t told = length;
+    for (size_t done = 0, n; done < length; done += n) {
         uint8_t *host;
-        size_t n = transfer_step(mem, address + done, length - done, false, &host);
-        if (host)
+        n = transfer_step(mem, address + done, length - done, false, &host);
+        if (host) {
             memcpy(to + done, host, n);
-        else if (peek_byte(mem, address + done, to + done))
-            n = 1;
-        else
-            break;
-        done += n;
+            continue;
+        }
+        uint32_t at = (uint32_t)(address + done) & mem->a20_mask;
+        uint64_t run = n;
+        const struct phys_region *owner =
+            address + done < PHYS_END ? owner_at(mem, at, &run) : NULL;
+        bool tells = peek_region(owner && !owner->is_host ? owner : NULL,
+                                 owner ? at - owner->base : 0, to + done, n);
+        if (!tells && done < told)
+            told = done;
     }
-    memset(to + done, 0xff, length - done);
-    return done;
+    return told;
 }

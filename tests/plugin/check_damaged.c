@@ -24,6 +24,15 @@ static unsigned loaded(struct small_machine *m)
     return count;
 }
 
+#define PATH_TEMPLATE "/tmp/plugin-damaged-XXXXXX"
+
+static void make_file(char *path)
+{
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+}
+
 static void write_file(const char *path, const uint8_t *data, size_t size)
 {
     FILE *file = fopen(path, "wb");
@@ -84,10 +93,8 @@ static void test_misplaced_tables(void **state)
     struct small_machine *m = small_create(NULL);
     size_t size;
     uint8_t *data = read_file(MODULE_DIR "/plugin-liar-i386.plugin", &size);
-    char path[] = "/tmp/plugin-damaged-XXXXXX";
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    close(fd);
+    char path[] = PATH_TEMPLATE;
+    make_file(path);
     Elf64_Dyn *entry = (void *)(data + find_header(data, PT_DYNAMIC)->p_offset);
     while (entry->d_tag != DT_SYMTAB)
         entry++;
@@ -117,10 +124,8 @@ static void test_damaged_files(void **state)
     struct small_machine *m = small_create(NULL);
     size_t size;
     uint8_t *good = read_file(MODULE_DIR "/plugin-liar-i386.plugin", &size);
-    char path[] = "/tmp/plugin-damaged-XXXXXX";
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    close(fd);
+    char path[] = PATH_TEMPLATE;
+    make_file(path);
     for (size_t length = 0; length < size; length += 1 + length / 16) { // truncated
         struct error err = {"?"};
         write_file(path, good, length);
