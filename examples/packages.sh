@@ -7,7 +7,7 @@ PACKAGES_BUILD="cmake ninja-build gcc g++ pkg-config libcmocka-dev libffi-dev li
     libjson-c-dev libedit-dev libzydis-dev libpng-dev uthash-dev seabios"
 PACKAGES_GUEST="syslinux syslinux-common mtools grub-pc-bin grub-common e2fsprogs fdisk cpio kmod
     gcc libc6-dev gcc-multilib debian-archive-keyring"
-PACKAGES_TEST="clang libclang-rt-14-dev bochs bochsbios strace genisoimage isolinux nasm qemu-system-x86 qemu-utils util-linux gcc-mingw-w64-i686 binutils python3"
+PACKAGES_TEST="clang clang-format libclang-rt-14-dev bochs bochsbios strace genisoimage isolinux nasm qemu-system-x86 qemu-utils util-linux gcc-mingw-w64-i686 binutils python3"
 
 # packages_missing NAME...: prints those that are not installed.
 packages_missing() {

@@ -2,8 +2,8 @@
 // api_monitor_linux: calls of functions that shared objects export. A call is attached to the first
 // instruction of each exported function; a return is seen at the instruction behind the CALL, whose
 // operation does nothing unless a return is expected there. A function chosen at load time
-// (STT_GNU_IFUNC) is where its resolver's return says. Leaves out: programs that ran before the plugin
-// came.
+// (STT_GNU_IFUNC) is where its resolver's return says. Leaves out: programs that ran before the
+// plugin came.
 #include "api_monitor_linux.h"
 
 #include <stdlib.h>
@@ -26,7 +26,13 @@ const struct plugin_option plugin_options[] = {
     {"main", "0|1", "1: log only calls that programs make themselves, not their libraries"},
     {NULL, NULL, NULL}};
 
-enum { TASK_BUCKETS = 256, SITE_BUCKETS = 4096, MAX_FRAMES = 512, TEXT_SIZE = 256, STRING_SIZE = 48 };
+enum {
+    TASK_BUCKETS = 256,
+    SITE_BUCKETS = 4096,
+    MAX_FRAMES = 512,
+    TEXT_SIZE = 256,
+    STRING_SIZE = 48
+};
 
 static const struct payload_field api_fields[] = {
     PAYLOAD_FIELD(struct api_payload, tid, PAYLOAD_U32, "thread"),
@@ -85,19 +91,23 @@ static struct {
 static const struct prototype {
     const char *name, *args;
 } prototypes[] = {
-    {"puts", "s"},      {"printf", "s"},    {"getenv", "s"},   {"setenv", "ssi"}, {"malloc", "u"},
-    {"calloc", "uu"},   {"realloc", "pu"},  {"free", "p"},     {"fopen", "ss"},   {"fclose", "p"},
-    {"fgets", "pip"},   {"fputs", "sp"},    {"atoi", "s"},     {"strtol", "spi"}, {"strdup", "s"},
-    {"open", "sx"},     {"close", "i"},     {"read", "ipu"},   {"write", "ipu"},  {"exit", "i"},
-    {"getpid", ""},     {"getppid", ""},    {"abs", "i"},      {"qsort", "puup"}, {"unlink", "s"},
-    {"access", "si"},   {"chdir", "s"},     {"mkdir", "sx"},   {"rmdir", "s"},    {"sleep", "u"},
-    {"usleep", "u"},    {"system", "s"},    {"perror", "s"},   {"remove", "s"},   {"rand", ""},
-    {"srand", "u"},     {"fork", ""},       {"dlopen", "sx"},  {"dlsym", "ps"},   {"putchar", "i"},
-    {"strtok", "ss"},   {"getcwd", "pu"},   {"isatty", "i"},   {"toupper", "i"},  {"tolower", "i"},
-    {"memcpy", "ppu"},   {"memmove", "ppu"}, {"memset", "piu"}, {"memcmp", "ppu"}, {"memchr", "piu"},
-    {"strlen", "s"},     {"strcmp", "ss"},   {"strncmp", "ssu"},{"strcpy", "ps"},  {"strncpy", "psu"},
-    {"strcat", "ps"},    {"strchr", "si"},   {"strrchr", "si"}, {"strstr", "ss"},  {"strspn", "ss"},
-    {"fprintf", "ps"},  {"snprintf", "pus"},{"sprintf", "ps"}, {"fflush", "p"},   {"kill", "ii"},
+    {"puts", "s"},      {"printf", "s"},     {"getenv", "s"},    {"setenv", "ssi"},
+    {"malloc", "u"},    {"calloc", "uu"},    {"realloc", "pu"},  {"free", "p"},
+    {"fopen", "ss"},    {"fclose", "p"},     {"fgets", "pip"},   {"fputs", "sp"},
+    {"atoi", "s"},      {"strtol", "spi"},   {"strdup", "s"},    {"open", "sx"},
+    {"close", "i"},     {"read", "ipu"},     {"write", "ipu"},   {"exit", "i"},
+    {"getpid", ""},     {"getppid", ""},     {"abs", "i"},       {"qsort", "puup"},
+    {"unlink", "s"},    {"access", "si"},    {"chdir", "s"},     {"mkdir", "sx"},
+    {"rmdir", "s"},     {"sleep", "u"},      {"usleep", "u"},    {"system", "s"},
+    {"perror", "s"},    {"remove", "s"},     {"rand", ""},       {"srand", "u"},
+    {"fork", ""},       {"dlopen", "sx"},    {"dlsym", "ps"},    {"putchar", "i"},
+    {"strtok", "ss"},   {"getcwd", "pu"},    {"isatty", "i"},    {"toupper", "i"},
+    {"tolower", "i"},   {"memcpy", "ppu"},   {"memmove", "ppu"}, {"memset", "piu"},
+    {"memcmp", "ppu"},  {"memchr", "piu"},   {"strlen", "s"},    {"strcmp", "ss"},
+    {"strncmp", "ssu"}, {"strcpy", "ps"},    {"strncpy", "psu"}, {"strcat", "ps"},
+    {"strchr", "si"},   {"strrchr", "si"},   {"strstr", "ss"},   {"strspn", "ss"},
+    {"fprintf", "ps"},  {"snprintf", "pus"}, {"sprintf", "ps"},  {"fflush", "p"},
+    {"kill", "ii"},
 };
 
 // ---- Tasks, sites
@@ -234,9 +244,9 @@ static void log_text(const struct process_info *info, const struct frame *f, con
 {
     const char *file = f->function->image->file, *name = f->function->name;
     if (returned)
-        plugin_channel_printf(api.log, *text ? "%u %s %s!%s(%s) returned %#x\n"
-                                             : "%u %s %s!%s%s returned %#x\n",
-                              info->tid, info->name, file, name, text, result);
+        plugin_channel_printf(
+            api.log, *text ? "%u %s %s!%s(%s) returned %#x\n" : "%u %s %s!%s%s returned %#x\n",
+            info->tid, info->name, file, name, text, result);
     else
         plugin_channel_printf(api.log, "%u %s %s!%s(%s) from %08x\n", info->tid, info->name, file,
                               name, text, f->return_address);
@@ -258,9 +268,11 @@ static void report(CPUArchState *cpu, const struct process_info *info, struct fr
         log_text(info, f, text, returned, result);
     if (!heard && !(f->logged && api.json))
         return;
-    struct api_payload p = {info->tid, info->pid, info->name, f->function->image->file,
-                            f->function->name, address, f->return_address, f->args[0], f->args[1],
-                            f->args[2], f->args[3], text, returned, result};
+    struct api_payload p = {
+        info->tid,         info->pid,  info->name,        f->function->image->file,
+        f->function->name, address,    f->return_address, f->args[0],
+        f->args[1],        f->args[2], f->args[3],        text,
+        returned,          result};
     if (f->logged && api.json)
         plugin_channel_json(api.log, returned ? "API_RETURN" : "API_CALL", &api_type, &p);
     plugin_emit(all, &p, cpu);
@@ -608,7 +620,8 @@ EMU_PLUGIN_EXPORT void pi_start(PluginInterface *pi)
     plugin_describe_signal(api.group, "API_RETURN", &api_type);
     api.call = plugin_resolve_signal(api.group, "API_CALL");
     api.ret = plugin_resolve_signal(api.group, "API_RETURN");
-    jit_register_helper(NULL, (void (*)(void))on_function, "api_call", JIT_HELPER_READS_REGS, "vcp");
+    jit_register_helper(NULL, (void (*)(void))on_function, "api_call", JIT_HELPER_READS_REGS,
+                        "vcp");
     jit_register_helper(NULL, (void (*)(void))on_site, "api_return", JIT_HELPER_READS_REGS, "vcp");
     plugin_subscribe(on_return, "syscall", "SYSCALL_RETURN");
     plugin_subscribe(on_task_start, "processes", "PROCESS_START");

@@ -12,14 +12,14 @@
 struct api_payload {
     uint32_t tid, pid;
     const char *process;
-    const char *module;   /* file name without its folder */
+    const char *module; /* file name without its folder */
     const char *function;
-    uint32_t address;     /* of the function */
+    uint32_t address; /* of the function */
     uint32_t return_address;
     uint32_t arg0, arg1, arg2, arg3;
-    const char *text;     /* arguments, as far as the function is known */
+    const char *text; /* arguments, as far as the function is known */
     bool returned;
-    uint32_t result;      /* EAX */
+    uint32_t result; /* EAX */
 };
 
 #endif

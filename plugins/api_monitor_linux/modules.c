@@ -39,8 +39,8 @@ struct function *image_find(const struct image *image, uint32_t offset)
     return f;
 }
 
-// Of several names the one without underscores is the one that programs use, and weak ones are there
-// for compatibility (index for strchr).
+// Of several names the one without underscores is the one that programs use, and weak ones are
+// there for compatibility (index for strchr).
 static bool better_name(const char *a, bool weak, const struct function *f)
 {
     if ((a[0] == '_') != (f->name[0] == '_'))
@@ -115,7 +115,8 @@ static bool parse_header(struct image *image, uint32_t start, CPUArchState *cpu)
         return false;
     }
     for (unsigned i = 0; i < e.e_phnum && i < MAX_HEADERS; i++) {
-        if (cpu_read_memory(cpu, start + e.e_phoff + i * (uint32_t)sizeof p, &p, sizeof p) < sizeof p)
+        if (cpu_read_memory(cpu, start + e.e_phoff + i * (uint32_t)sizeof p, &p, sizeof p) <
+            sizeof p)
             return false;
         if (p.p_type == PT_LOAD && !loaded) {
             image->first = p.p_vaddr & ~0xFFFu;
@@ -140,8 +141,8 @@ static bool parse_header(struct image *image, uint32_t start, CPUArchState *cpu)
             strings = relative(d.d_un.d_ptr, bias, start);
     }
     // Linkers put the strings behind the symbols, which tells how many there are.
-    if (symbols == 0 || strings <= symbols || (strings - symbols) / sizeof(Elf32_Sym) >
-                                                  SYMBOL_PAGES * RUN) {
+    if (symbols == 0 || strings <= symbols ||
+        (strings - symbols) / sizeof(Elf32_Sym) > SYMBOL_PAGES * RUN) {
         image->complete = true;
         return false;
     }
@@ -152,7 +153,8 @@ static bool parse_header(struct image *image, uint32_t start, CPUArchState *cpu)
     return true;
 }
 
-static bool parse_run(struct image *image, uint32_t start, uint32_t run, CPUArchState *cpu, bool *new)
+static bool parse_run(struct image *image, uint32_t start, uint32_t run, CPUArchState *cpu,
+                      bool *new)
 {
     Elf32_Sym s[RUN];
     uint32_t first = run * RUN, n = image->symbol_count - first;
@@ -165,8 +167,8 @@ static bool parse_run(struct image *image, uint32_t start, uint32_t run, CPUArch
     for (uint32_t i = 0; i < n; i++) {
         char name[NAME_SIZE];
         bool resolver = ELF32_ST_TYPE(s[i].st_info) == STT_GNU_IFUNC;
-        if ((!resolver && ELF32_ST_TYPE(s[i].st_info) != STT_FUNC) ||
-            s[i].st_shndx == SHN_UNDEF || ELF32_ST_BIND(s[i].st_info) == STB_LOCAL)
+        if ((!resolver && ELF32_ST_TYPE(s[i].st_info) != STT_FUNC) || s[i].st_shndx == SHN_UNDEF ||
+            ELF32_ST_BIND(s[i].st_info) == STB_LOCAL)
             continue;
         uint8_t probe;
         uint32_t at = start + image->strings + s[i].st_name;

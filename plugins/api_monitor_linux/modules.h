@@ -7,9 +7,9 @@
 
 struct function {
     struct function *next; /* of its bucket */
-    bool weak;     /* the name is a weak alias */
+    bool weak;             /* the name is a weak alias */
     bool resolver; /* STT_GNU_IFUNC: what it returns is the address of the function of that name */
-    uint32_t offset;       /* from the load address */
+    uint32_t offset; /* from the load address */
     const char *name;
     SignalHandle *signal; /* of "module!function" */
     struct image *image;
@@ -34,7 +34,7 @@ struct image {
     unsigned count;
     bool header_known, complete;
     unsigned tries;
-    uint32_t first; /* linear address of the first segment as linked */
+    uint32_t first;                          /* linear address of the first segment as linked */
     uint32_t symbols, strings, symbol_count; /* as offsets from the load address */
     uint8_t done[SYMBOL_PAGES];              /* runs of 256 symbols that were read */
 };

@@ -43,12 +43,11 @@ static const struct payload_type file_type = {"file", 1, sizeof(struct file_payl
                                               "A process did something with a file."};
 
 enum event { NOTHING, OPEN, CREATE, READ, WRITE, DUPLICATE, CLOSE, PAIR, SEND, EVENTS = PAIR };
-static const char *const event_names[EVENTS] = {NULL,         "FILE_OPEN",      "FILE_CREATE",
-                                                "FILE_READ",  "FILE_WRITE",     "FILE_DUPLICATE",
-                                                "FILE_CLOSE"};
+static const char *const event_names[EVENTS] = {
+    NULL, "FILE_OPEN", "FILE_CREATE", "FILE_READ", "FILE_WRITE", "FILE_DUPLICATE", "FILE_CLOSE"};
 
-// How a call deals with files. `vector`: the buffer is an iovec array; `positioned`: the offset is an
-// argument (low word at index `offset`).
+// How a call deals with files. `vector`: the buffer is an iovec array; `positioned`: the offset is
+// an argument (low word at index `offset`).
 struct call_kind {
     const char *name;
     enum event event;
@@ -168,8 +167,7 @@ static struct pending *pending_of(uint32_t task, bool create)
 
 static void drop_pending(uint32_t task)
 {
-    for (struct pending **at = &fm.pending[(task >> 6) * 2654435761u >> 24]; *at;
-         at = &(*at)->next)
+    for (struct pending **at = &fm.pending[(task >> 6) * 2654435761u >> 24]; *at; at = &(*at)->next)
         if ((*at)->task == task) {
             struct pending *p = *at;
             *at = p->next;
@@ -338,8 +336,8 @@ static void on_entry(void *data, CPUArchState *cpu)
         snprintf(p->name, sizeof p->name, "?");
     bool has_position = p->name[0] == '/';
     p->position = has_position && p->file ? files_position(&fm.layout, p->file) : -1;
-    p->have_words = has_position && !fm.layout.pos && p->file &&
-                    files_snapshot(&fm.layout, p->file, p->words);
+    p->have_words =
+        has_position && !fm.layout.pos && p->file && files_snapshot(&fm.layout, p->file, p->words);
 }
 
 static void returned(const struct call_kind *kind, const struct syscall_payload *s,
@@ -394,8 +392,13 @@ static void on_return(void *data, CPUArchState *cpu)
     struct process_info info;
     if (!fm.layout.processes->describe(s->task, &info))
         return;
-    struct file_payload p = {.tid = s->tid, .pid = s->pid, .process = info.name, .call = s->name,
-                             .handle = s->arg0, .offset = -1, .bytes = ""};
+    struct file_payload p = {.tid = s->tid,
+                             .pid = s->pid,
+                             .process = info.name,
+                             .call = s->name,
+                             .handle = s->arg0,
+                             .offset = -1,
+                             .bytes = ""};
     returned(kind, s, &p, cpu);
 }
 
@@ -546,9 +549,9 @@ static void log_from_arguments(PluginInterface *pi)
     char line[512];
     if (!log)
         return;
-    snprintf(line, sizeof line, "%s%s%s%s%s %s", format && strcmp(format, "json") == 0 ? "json" : "",
-             limit ? " limit=" : "", limit ? limit : "", name ? " name=" : "", name ? name : "",
-             log);
+    snprintf(line, sizeof line, "%s%s%s%s%s %s",
+             format && strcmp(format, "json") == 0 ? "json" : "", limit ? " limit=" : "",
+             limit ? limit : "", name ? " name=" : "", name ? name : "", log);
     enable_log(pi, line);
 }
 

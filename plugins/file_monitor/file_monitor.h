@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What plugin `file_monitor` offers: group "files", ids FILE_OPEN, FILE_CREATE, FILE_READ,
- * FILE_WRITE, FILE_DUPLICATE, FILE_CLOSE, all with struct file_payload, after a call that succeeded.
+ * FILE_WRITE, FILE_DUPLICATE, FILE_CLOSE, all with struct file_payload, after a call that
+ * succeeded.
  */
 #ifndef FILE_MONITOR_H
 #define FILE_MONITOR_H
@@ -15,11 +16,11 @@ struct file_payload {
     uint32_t handle;     /* file descriptor */
     uint32_t new_handle; /* FILE_DUPLICATE */
     const char *name;    /* path, or pipe:[..], socket:.., anon_inode:[..] */
-    uint32_t access;     /* FILE_OPEN, FILE_CREATE: read 1, write 2, create 4, truncate 8, append 16 */
-    int64_t offset;      /* FILE_READ, FILE_WRITE: where in the file; -1: it has none */
-    uint32_t length;     /* bytes transferred */
-    const void *bytes;   /* the first of them */
-    size_t size;         /* how many of them */
+    uint32_t access; /* FILE_OPEN, FILE_CREATE: read 1, write 2, create 4, truncate 8, append 16 */
+    int64_t offset;  /* FILE_READ, FILE_WRITE: where in the file; -1: it has none */
+    uint32_t length; /* bytes transferred */
+    const void *bytes; /* the first of them */
+    size_t size;       /* how many of them */
 };
 
 struct open_file {

@@ -9,8 +9,14 @@
 #include <string.h>
 
 enum {
-    TASK_SPAN = 0x1000, FILES_SPAN = 0x80, INSIDE = 0x300, DENTRY_SPAN = 0x80, FILE_SPAN = 0x60,
-    DEFAULT_FDS = 32, MAX_DEPTH = 64, NAME_SIZE = 256
+    TASK_SPAN = 0x1000,
+    FILES_SPAN = 0x80,
+    INSIDE = 0x300,
+    DENTRY_SPAN = 0x80,
+    FILE_SPAN = 0x60,
+    DEFAULT_FDS = 32,
+    MAX_DEPTH = 64,
+    NAME_SIZE = 256
 };
 
 static uint32_t get32(const struct file_layout *l, uint32_t at)

@@ -56,7 +56,8 @@ static bool is_comm(const struct kernel_layout *k, uint32_t vaddr)
 
 // ---- The list of tasks
 
-// Length of the circular list through the tasks whose comm lies at list - offset; 0: not such a list.
+// Length of the circular list through the tasks whose comm lies at list - offset; 0: not such a
+// list.
 static unsigned walk_tasks(const struct kernel_layout *k, uint32_t init_comm, int32_t offset,
                            uint32_t *comms)
 {
@@ -183,7 +184,8 @@ static bool is_mm(const struct task_set *set, int32_t offset, int32_t pid)
         uint32_t mm = field(set, i, offset), active = field(set, i, offset + 4);
         uint32_t id = field(set, i, pid);
         if ((mm && (mm < set->k->page_offset || (mm & 3) || active != mm)) ||
-            (active && (active < set->k->page_offset || (active & 3))) || (mm && (id == 0 || id == 2)))
+            (active && (active < set->k->page_offset || (active & 3))) ||
+            (mm && (id == 0 || id == 2)))
             return false;
         users += mm != 0;
         if (id == 1 && !mm)
@@ -242,8 +244,8 @@ static bool find_mm(struct kernel_layout *k, const struct task_set *set)
 
 // ---- mm->pgd
 
-// Each address space maps the kernel, whichever is loaded: that of a task that is gone, maybe, which
-// the idle task keeps until another one runs.
+// Each address space maps the kernel, whichever is loaded: that of a task that is gone, maybe,
+// which the idle task keeps until another one runs.
 static bool is_pgd(const struct kernel_layout *k, const struct task_set *set, uint32_t offset)
 {
     char here[COMM_SIZE], there[COMM_SIZE];
@@ -305,7 +307,8 @@ static bool holds_task(const struct kernel_layout *k, uint32_t variable)
            kernel_read32(k, leader + k->base + (uint32_t)k->group_leader) == leader;
 }
 
-// MOV reg, moffs or MOV reg, [disp32], with FS or (no per-CPU segment) without; `store` the reverse.
+// MOV reg, moffs or MOV reg, [disp32], with FS or (no per-CPU segment) without; `store` the
+// reverse.
 static bool is_access(const uint8_t *p, bool segment, bool store, uint32_t *address)
 {
     if (segment && *p++ != 0x64)

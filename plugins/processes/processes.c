@@ -51,8 +51,8 @@ static struct {
     SignalHandle *signals[EVENTS];
     PluginChannel *log;
     struct known_task *buckets[BUCKETS];
-    struct known_task *running;  // whom the kernel last switched to
-    struct known_task *execing;  // has a new address space, its program did not run yet
+    struct known_task *running; // whom the kernel last switched to
+    struct known_task *execing; // has a new address space, its program did not run yet
     struct pace try, scan;
 } ps;
 
@@ -152,8 +152,8 @@ static void for_each(bool threads, bool (*fn)(void *opaque, const struct process
         walk(ps.k.init_comm - ps.k.base, ps.k.tasks, visit_process, &it);
 }
 
-static const struct processes_functions functions = {
-    is_ready, current, current_task, describe, for_each, read_kernel, context_read};
+static const struct processes_functions functions = {is_ready, current,     current_task, describe,
+                                                     for_each, read_kernel, context_read};
 
 // ---- Known tasks
 
@@ -469,8 +469,8 @@ EMU_PLUGIN_EXPORT void pi_start(PluginInterface *pi)
         plugin_describe_signal(ps.group, event_names[i], &process_payload_type);
         ps.signals[i] = plugin_resolve_signal(ps.group, event_names[i]);
     }
-    jit_register_helper(NULL, (void (*)(void))on_switch, "processes_switch",
-                        JIT_HELPER_READS_REGS, "vc");
+    jit_register_helper(NULL, (void (*)(void))on_switch, "processes_switch", JIT_HELPER_READS_REGS,
+                        "vc");
     plugin_subscribe(on_page_dir, "qemu", "PLUGIN_QEMU_PAGE_DIR_UPD");
     CPUArchState *cpu = machine_get_cpu();
     if (cpu && kernel_discover(&ps.k, cpu, true))

@@ -344,9 +344,9 @@ void decode_argument(struct decoder *d, struct call *call, unsigned i, struct te
         text_printf(t, v ? "%#llx" : "0", (unsigned long long)v << 12);
         break;
     case ARG_OFFSET64:
-        text_printf(t, "%lld",
-                    (long long)((uint64_t)v | (uint64_t)(i + 1 < MAX_ARGS ? call->args[i + 1] : 0)
-                                                  << 32));
+        text_printf(
+            t, "%lld",
+            (long long)((uint64_t)v | (uint64_t)(i + 1 < MAX_ARGS ? call->args[i + 1] : 0) << 32));
         break;
     default:
         decode_struct(d, call, i, t);

@@ -9,6 +9,7 @@
 #include "text.h"
 
 /* NAME(kind, when): IN is read at entry, OUT at return, and so is an IN that was not readable. */
+// clang-format off
 #define ARG_KINDS(IN, OUT)                                                                         \
     IN(INT) IN(UINT) IN(HEX) IN(PTR) IN(SIZE) IN(FD) IN(MAPFD) IN(DIRFD) IN(PATH) IN(PATHORNULL)   \
     IN(STR) IN(BUF_IN) OUT(BUF_OUT) OUT(BUFHEX_OUT) IN(OFLAGS) IN(OFLAGS_SET) IN(OMODE) IN(MODE)   \
@@ -24,7 +25,8 @@
     IN(CLOCKID) IN(TIMERFLAGS) OUT(GROUPS_OUT) IN(OLDMMAP) IN(PROT) IN(MAPFLAGS) IN(PGOFF)         \
     OUT(CLONE) OUT(CLONE3) IN(CLONEFLAGS) OUT(UTSNAME) OUT(LLSEEK) OUT(DIRENTS) OUT(DIRENTS64)     \
     IN(FDSET) IN(FLOCK) IN(MSFLAGS) OUT(IOVEC_OUT) IN(IOVEC) IN(MREMAP) IN(MREMAP_ADDR) OUT(IDP)   \
-    OUT(UINTP) IN(POLLFDS) IN(PRCTL) OUT(PRCTL_ARG) IN(PRCTL_MORE) IN(OFFSET64) IN(SIZE2) IN(OFFSETP) OUT(CWD)    \
+    OUT(UINTP) IN(POLLFDS) IN(PRCTL) OUT(PRCTL_ARG) IN(PRCTL_MORE) IN(OFFSET64) IN(SIZE2)          \
+    IN(OFFSETP) OUT(CWD)                                                                           \
     OUT(STAT64) OUT(STATX) IN(STATXFLAGS) IN(STATXMASK) IN(ATFLAGS) IN(UNLINKFLAGS) IN(MADVISE)    \
     IN(FUTEX) OUT(CPUSET) IN(USERDESC) IN(EPOLLCTL) IN(EPOLLEVENT) OUT(EPOLLEVENTS)                \
     IN(EPOLLFLAGS) IN(PSELECT_MASK) IN(TFDFLAGS) IN(SFDFLAGS) IN(EFDFLAGS) IN(MSGFLAGS) IN(GRND)   \
@@ -38,12 +40,27 @@
     OUT(STATFS) OUT(STATFS64) IN(OPENHOW) IN(CPUSET_IN) IN(GROUPS) OUT(RESIDENT) IN(IOVEC_ADDR)    \
     OUT(HANDLE_OUT) IN(SCHEDPARAM) OUT(SCHEDPARAM_OUT) OUT(INTP_OUT) IN(SIGINFO) OUT(WAITINFO)     \
     IN(PTRACE_ARG) IN(CPUIF) IN(PERSONALITY) IN(STR_IN) OUT(MMSGHDR) OUT(MMSGHDR_OUT)
+// clang-format on
 
 #define ARG_ENUMERATOR(kind) ARG_##kind,
 enum arg_kind { ARG_NONE, ARG_KINDS(ARG_ENUMERATOR, ARG_ENUMERATOR) ARG_COUNT };
 
-enum ret_kind { RET_DEC, RET_FD, RET_TIME, RET_HEXRET, RET_PTR, RET_FCNTL, RET_OCT, RET_POLL, RET_SIGNAL,
-                RET_HANDLER, RET_IOPRIO, RET_PERSONALITY, RET_MEMBARRIER, RET_PRCTL };
+enum ret_kind {
+    RET_DEC,
+    RET_FD,
+    RET_TIME,
+    RET_HEXRET,
+    RET_PTR,
+    RET_FCNTL,
+    RET_OCT,
+    RET_POLL,
+    RET_SIGNAL,
+    RET_HANDLER,
+    RET_IOPRIO,
+    RET_PERSONALITY,
+    RET_MEMBARRIER,
+    RET_PRCTL
+};
 
 enum { MAX_ARGS = 6, MAX_TEXTS = MAX_ARGS };
 
@@ -66,7 +83,7 @@ struct call {
     bool active;   /* in the kernel, nr and args are valid */
     bool decode;   /* text was asked for */
     bool raw_known;
-    int32_t raw, ret; /* raw: what the kernel's function returned */
+    int32_t raw, ret;            /* raw: what the kernel's function returned */
     uint32_t nr, args[MAX_ARGS]; /* those of socketcall's operation, for socketcall */
     uint32_t ebx;
     uint32_t entry_esp, return_eip;

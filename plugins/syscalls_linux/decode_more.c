@@ -282,7 +282,7 @@ static void decode_prctl(struct call *call, unsigned i, struct text *t)
     case CAPBSET_DROP:
         text_value(t, capability_names, v, "CAP_???");
         break;
-    case 8: // PR_SET_KEEPCAPS
+    case 8:  // PR_SET_KEEPCAPS
     case 36: // PR_SET_CHILD_SUBREAPER
     case 38: // PR_SET_NO_NEW_PRIVS
         text_printf(t, "%u", v);

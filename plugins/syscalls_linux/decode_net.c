@@ -7,7 +7,13 @@
 #include "decode.h"
 #include "names.h"
 
-enum { FAMILY_UNIX = 1, FAMILY_INET = 2, FAMILY_INET6 = 10, FAMILY_NETLINK = 16, MAX_ADDRESS = 128 };
+enum {
+    FAMILY_UNIX = 1,
+    FAMILY_INET = 2,
+    FAMILY_INET6 = 10,
+    FAMILY_NETLINK = 16,
+    MAX_ADDRESS = 128
+};
 
 static bool failed(const struct call *call)
 {
@@ -47,8 +53,9 @@ static void decode_address(struct decoder *d, uint32_t address, uint32_t length,
         break;
     case FAMILY_INET6:
         inet_ntop(AF_INET6, a + 8, ip, sizeof ip);
-        text_printf(t, ", sin6_port=htons(%u), sin6_flowinfo=htonl(%u), "
-                       "inet_pton(AF_INET6, \"%s\", &sin6_addr), sin6_scope_id=%u",
+        text_printf(t,
+                    ", sin6_port=htons(%u), sin6_flowinfo=htonl(%u), "
+                    "inet_pton(AF_INET6, \"%s\", &sin6_addr), sin6_scope_id=%u",
                     port, (unsigned)a[4] << 24 | (unsigned)a[5] << 16 | (unsigned)a[6] << 8 | a[7],
                     ip, (unsigned)a[24] | (unsigned)a[25] << 8);
         break;

@@ -246,8 +246,19 @@ static void decode_wake_op(uint32_t v, struct text *t)
 
 static void decode_futex(struct decoder *d, struct call *call, struct text *t)
 {
-    enum { WAIT, WAKE, FD, REQUEUE, CMP_REQUEUE, WAKE_OP, LOCK_PI, UNLOCK_PI, TRYLOCK_PI,
-           WAIT_BITSET, WAKE_BITSET };
+    enum {
+        WAIT,
+        WAKE,
+        FD,
+        REQUEUE,
+        CMP_REQUEUE,
+        WAKE_OP,
+        LOCK_PI,
+        UNLOCK_PI,
+        TRYLOCK_PI,
+        WAIT_BITSET,
+        WAKE_BITSET
+    };
     const uint32_t *a = call->args;
     uint32_t op = a[1] & 0x7F;
     decode_pointer(a[0], t);

@@ -87,9 +87,10 @@ static void decode_stat64(struct decoder *d, struct call *call, unsigned i, stru
     if (is_device(mode)) {
         unsigned major = (unsigned)(device >> 8 & 0xFFF);
         unsigned minor = (unsigned)((device & 0xFF) | (device >> 12 & 0xFFF00));
-        text_printf(t, major ? minor ? ", st_rdev=makedev(%#x, %#x), ...}"
-                                     : ", st_rdev=makedev(%#x, %u), ...}"
-                             : ", st_rdev=makedev(%u, %#x), ...}",
+        text_printf(t,
+                    major ? minor ? ", st_rdev=makedev(%#x, %#x), ...}"
+                                  : ", st_rdev=makedev(%#x, %u), ...}"
+                          : ", st_rdev=makedev(%u, %#x), ...}",
                     major, minor);
     } else {
         text_printf(t, ", st_size=%llu, ...}", (unsigned long long)size);
@@ -110,8 +111,9 @@ static void decode_statx(struct decoder *d, struct call *call, unsigned i, struc
     memcpy(&size, s + 40, 8);
     text_add(t, "{stx_mask=");
     text_bits(t, statx_mask_bits, mask, "STATX_???");
-    text_printf(t, attributes ? ", stx_attributes=%#llx, stx_mode=" : ", stx_attributes=%llu, stx_mode=",
-                (unsigned long long)attributes);
+    text_printf(
+        t, attributes ? ", stx_attributes=%#llx, stx_mode=" : ", stx_attributes=%llu, stx_mode=",
+        (unsigned long long)attributes);
     decode_mode_field(mode, t);
     text_printf(t, ", stx_size=%llu, ...}", (unsigned long long)size);
 }
@@ -175,7 +177,8 @@ static void decode_fdset(struct decoder *d, struct call *call, unsigned i, struc
 {
     uint8_t set[128] = {0};
     uint32_t n = call->args[0] < 1024 ? call->args[0] : 1024;
-    if (!call->args[i] || decode_read(d, call->args[i], set, (n + 31) / 32 * 4) < (n + 31) / 32 * 4) {
+    if (!call->args[i] ||
+        decode_read(d, call->args[i], set, (n + 31) / 32 * 4) < (n + 31) / 32 * 4) {
         decode_pointer(call->args[i], t);
         return;
     }
@@ -344,8 +347,8 @@ static void decode_fcntl(struct decoder *d, struct call *call, unsigned i, struc
 
 static void decode_termios(struct decoder *d, uint32_t address, struct text *t)
 {
-    static const char *const speeds[] = {"B0",    "B50",   "B75",   "B110",  "B134",  "B150",
-                                         "B200",  "B300",  "B600",  "B1200", "B1800", "B2400",
+    static const char *const speeds[] = {"B0",    "B50",   "B75",    "B110",  "B134",  "B150",
+                                         "B200",  "B300",  "B600",   "B1200", "B1800", "B2400",
                                          "B4800", "B9600", "B19200", "B38400"};
     static const char *const fast[] = {"?", "B57600", "B115200", "B230400", "B460800"};
     uint32_t f[4];
@@ -360,8 +363,8 @@ static void decode_termios(struct decoder *d, uint32_t address, struct text *t)
 // What the argument points to goes to the kernel, or there is none.
 static bool ioctl_reads(uint32_t request)
 {
-    static const uint32_t requests[] = {0x5402, 0x5403, 0x5404, 0x5409, 0x540A, 0x540B, 0x540C,
-                                        0x540D, 0x540E, 0x5410, 0x5412, 0x5414, 0x541D, 0x5421,
+    static const uint32_t requests[] = {0x5402, 0x5403, 0x5404, 0x5409, 0x540A, 0x540B,    0x540C,
+                                        0x540D, 0x540E, 0x5410, 0x5412, 0x5414, 0x541D,    0x5421,
                                         0x5422, 0x5427, 0x5428, 0x5450, 0x5451, 0x40045431};
     for (unsigned i = 0; i < sizeof requests / sizeof *requests; i++)
         if (requests[i] == request)
@@ -454,8 +457,7 @@ static void decode_number(struct decoder *d, struct call *call, unsigned i, stru
 static void decode_llseek(struct decoder *d, struct call *call, struct text *t)
 {
     int64_t result;
-    text_printf(t, "%lld, ",
-                (long long)((uint64_t)call->args[1] << 32 | (uint64_t)call->args[2]));
+    text_printf(t, "%lld, ", (long long)((uint64_t)call->args[1] << 32 | (uint64_t)call->args[2]));
     if (get_out(d, call, 3, &result, 8, t))
         text_printf(t, "[%lld]", (long long)result);
     text_add(t, ", ");

@@ -35,11 +35,13 @@ const struct payload_type syscall_payload_type = {
         PAYLOAD_FIELD(struct_, context, PAYLOAD_HEX32, "CR3 at entry")
 
 static const struct payload_field open_fields[] = {
-    WHO(struct syscall_open), PAYLOAD_FIELD(struct syscall_open, name, PAYLOAD_STRING, "path"),
+    WHO(struct syscall_open),
+    PAYLOAD_FIELD(struct syscall_open, name, PAYLOAD_STRING, "path"),
     PAYLOAD_FIELD(struct syscall_open, handle, PAYLOAD_U32, "file descriptor"),
     PAYLOAD_FIELD(struct syscall_open, access, PAYLOAD_U32,
                   "read 1, write 2, create 4, truncate 8, append 16"),
-    PAYLOAD_FIELD(struct syscall_open, ret, PAYLOAD_S32, "result"), PAYLOAD_FIELDS_END};
+    PAYLOAD_FIELD(struct syscall_open, ret, PAYLOAD_S32, "result"),
+    PAYLOAD_FIELDS_END};
 static const struct payload_type open_type = {"syscall_open", 1, sizeof(struct syscall_open),
                                               open_fields, "A file was opened or created."};
 
@@ -50,7 +52,8 @@ static const struct payload_field transfer_fields[] = {
     PAYLOAD_FIELD(struct syscall_transfer, length, PAYLOAD_U32, "bytes asked for"),
     PAYLOAD_FIELD(struct syscall_transfer, bytes, PAYLOAD_BYTES, "what was transferred"),
     PAYLOAD_FIELD(struct syscall_transfer, size, PAYLOAD_SIZE, "how many"),
-    PAYLOAD_FIELD(struct syscall_transfer, ret, PAYLOAD_S32, "result"), PAYLOAD_FIELDS_END};
+    PAYLOAD_FIELD(struct syscall_transfer, ret, PAYLOAD_S32, "result"),
+    PAYLOAD_FIELDS_END};
 static const struct payload_type transfer_type = {"syscall_transfer", 1,
                                                   sizeof(struct syscall_transfer), transfer_fields,
                                                   "Bytes were read or written."};
@@ -69,7 +72,8 @@ static const struct payload_field mmap_fields[] = {
     PAYLOAD_FIELD(struct syscall_mmap, offset, PAYLOAD_U64, "in the file"),
     PAYLOAD_FIELD(struct syscall_mmap, handle, PAYLOAD_U32, "file descriptor"),
     PAYLOAD_FIELD(struct syscall_mmap, prot, PAYLOAD_U32, "read 1, write 2, execute 4"),
-    PAYLOAD_FIELD(struct syscall_mmap, flags, PAYLOAD_HEX32, "MAP_*"), PAYLOAD_FIELDS_END};
+    PAYLOAD_FIELD(struct syscall_mmap, flags, PAYLOAD_HEX32, "MAP_*"),
+    PAYLOAD_FIELDS_END};
 static const struct payload_type mmap_type = {"syscall_mmap", 1, sizeof(struct syscall_mmap),
                                               mmap_fields, "Memory was mapped."};
 
@@ -83,8 +87,7 @@ static const struct payload_type process_type = {"syscall_process", 1,
                                                  "A process call returned."};
 
 static const struct payload_field execve_fields[] = {
-    WHO(struct syscall_execve),
-    PAYLOAD_FIELD(struct syscall_execve, name, PAYLOAD_STRING, "path"),
+    WHO(struct syscall_execve), PAYLOAD_FIELD(struct syscall_execve, name, PAYLOAD_STRING, "path"),
     PAYLOAD_FIELD(struct syscall_execve, argv, PAYLOAD_STRING, "its arguments, when decoded"),
     PAYLOAD_FIELD(struct syscall_execve, ret, PAYLOAD_S32, "result"), PAYLOAD_FIELDS_END};
 static const struct payload_type execve_type = {"syscall_execve", 1, sizeof(struct syscall_execve),
@@ -167,7 +170,10 @@ static void emit_execve(struct monitor *m, enum event_id id, struct call *c, CPU
     if (!wanted(m, id))
         return;
     unsigned argv = c->nr == 11 ? 1 : 2;
-    struct syscall_execve p = {c->tid, c->pid, c->context, c->path[0],
+    struct syscall_execve p = {c->tid,
+                               c->pid,
+                               c->context,
+                               c->path[0],
                                c->done[argv] ? c->texts[argv].data : NULL,
                                id == EVENT_EXECVE ? 0 : c->ret};
     plugin_emit(m->events[id], &p, cpu);
@@ -192,8 +198,12 @@ static void emit_open(struct monitor *m, enum event_id id, struct call *c, uint3
     static const uint8_t modes[4] = {READ, WRITE, READ | WRITE, READ | WRITE};
     if (!wanted(m, id))
         return;
-    struct syscall_open p = {.tid = c->tid, .pid = c->pid, .context = c->context,
-                             .name = c->path[0], .handle = (uint32_t)c->ret, .ret = c->ret};
+    struct syscall_open p = {.tid = c->tid,
+                             .pid = c->pid,
+                             .context = c->context,
+                             .name = c->path[0],
+                             .handle = (uint32_t)c->ret,
+                             .ret = c->ret};
     p.access = modes[flags & 3] | (flags & 0100 ? CREATE : 0u) | (flags & 01000 ? TRUNCATE : 0u) |
                (flags & 02000 ? APPEND : 0u);
     plugin_emit(m->events[id], &p, cpu);
@@ -211,8 +221,8 @@ static void emit_transfer(struct monitor *m, enum event_id id, struct call *c, C
     if (!bytes)
         return;
     size = cpu_read_memory(cpu, c->args[1], bytes, size);
-    struct syscall_transfer p = {c->tid, c->pid, c->context, c->args[0], c->args[1],
-                                 c->args[2], bytes, size, c->ret};
+    struct syscall_transfer p = {c->tid,     c->pid, c->context, c->args[0], c->args[1],
+                                 c->args[2], bytes,  size,       c->ret};
     plugin_emit(m->events[id], &p, cpu);
     free(bytes);
 }
@@ -225,9 +235,14 @@ static void emit_mmap(struct monitor *m, struct call *c, CPUArchState *cpu)
     memcpy(a, c->args, sizeof a);
     if (c->nr == 90 && cpu_read_memory(cpu, c->args[0], a, sizeof a) < sizeof a)
         return;
-    struct syscall_mmap p = {.tid = c->tid, .pid = c->pid, .context = c->context,
-                             .address = (uint32_t)c->ret, .length = a[1], .handle = a[4],
-                             .prot = a[2], .flags = a[3]};
+    struct syscall_mmap p = {.tid = c->tid,
+                             .pid = c->pid,
+                             .context = c->context,
+                             .address = (uint32_t)c->ret,
+                             .length = a[1],
+                             .handle = a[4],
+                             .prot = a[2],
+                             .flags = a[3]};
     p.offset = c->nr == 90 ? a[5] : (uint64_t)a[5] << 12;
     plugin_emit(m->events[EVENT_MMAP], &p, cpu);
 }
@@ -237,9 +252,12 @@ static void emit_process(struct monitor *m, enum event_id id, struct call *c, CP
     if (!wanted(m, id))
         return;
     bool makes = id == EVENT_FORK || id == EVENT_CLONE;
-    struct syscall_process p = {c->tid, c->pid, c->context,
+    struct syscall_process p = {c->tid,
+                                c->pid,
+                                c->context,
                                 makes && c->ret > 0 ? (uint32_t)c->ret : 0,
-                                id == EVENT_CLONE ? c->args[0] : 0, c->ret};
+                                id == EVENT_CLONE ? c->args[0] : 0,
+                                c->ret};
     if (c->nr == 435)
         cpu_read_memory(cpu, c->args[0], &p.flags, 4);
     plugin_emit(m->events[id], &p, cpu);

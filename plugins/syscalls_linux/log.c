@@ -20,7 +20,7 @@ static void set_bit(struct monitor *m, uint32_t pid, bool on)
     if (on)
         m->followed[pid / 8] |= (uint8_t)(1u << pid % 8);
     else
-        m->followed[pid / 8] &= (uint8_t)~(1u << pid % 8);
+        m->followed[pid / 8] &= (uint8_t) ~(1u << pid % 8);
 }
 
 bool log_follows(const struct monitor *m, uint32_t pid, uint32_t tid)
@@ -118,7 +118,8 @@ static const struct payload_field incident_fields[] = {
     PAYLOAD_FIELD(struct incident, tid, PAYLOAD_U32, "thread"),
     PAYLOAD_FIELD(struct incident, pid, PAYLOAD_U32, "process"),
     PAYLOAD_FIELD(struct incident, number, PAYLOAD_U32, "signal, or status << 8 | signal"),
-    PAYLOAD_FIELD(struct incident, args, PAYLOAD_STRING, "as strace prints it"), PAYLOAD_FIELDS_END};
+    PAYLOAD_FIELD(struct incident, args, PAYLOAD_STRING, "as strace prints it"),
+    PAYLOAD_FIELDS_END};
 static const struct payload_type incident_type = {"incident", 1, sizeof(struct incident),
                                                   incident_fields, NULL};
 

@@ -16,9 +16,22 @@ struct store_site {
 };
 
 enum event_id {
-    EVENT_ENTRY, EVENT_RETURN, EVENT_ABANDONED, EVENT_CREATE, EVENT_OPEN, EVENT_READ, EVENT_WRITE,
-    EVENT_CLOSE, EVENT_MMAP, EVENT_FORK, EVENT_CLONE, EVENT_EXECVE, EVENT_EXECVE_END, EVENT_GETPID,
-    EVENT_GETPPID, EVENT_COUNT
+    EVENT_ENTRY,
+    EVENT_RETURN,
+    EVENT_ABANDONED,
+    EVENT_CREATE,
+    EVENT_OPEN,
+    EVENT_READ,
+    EVENT_WRITE,
+    EVENT_CLOSE,
+    EVENT_MMAP,
+    EVENT_FORK,
+    EVENT_CLONE,
+    EVENT_EXECVE,
+    EVENT_EXECVE_END,
+    EVENT_GETPID,
+    EVENT_GETPPID,
+    EVENT_COUNT
 };
 
 struct monitor {
@@ -32,8 +45,8 @@ struct monitor {
     PluginChannel *log;
     bool json;
     bool everyone;
-    char program[64];   /* "": no filter by name */
-    uint8_t *followed;  /* a bit for each pid */
+    char program[64];  /* "": no filter by name */
+    uint8_t *followed; /* a bit for each pid */
     /* signals */
     SignalInfo *group;
     SignalHandle *events[EVENT_COUNT];

@@ -15,6 +15,13 @@ extern const struct name open_bits[], access_bits[], prot_bits[], map_bits[], at
     itimer_names[], who_names[], prctl_names[], ss_bits[], mount_bits[], umount_bits[],
     lock_names[], si_codes_user[], si_codes_child[], si_codes_segv[];
 
-extern const struct name sched_names[], prio_names[], ioprio_who_names[], ioprio_class_names[], falloc_bits[], fadvise_names[], sync_range_bits[], rwf_bits[], close_range_bits[], rename_bits[], xattr_bits[], faccess_bits[], splice_bits[], mlock_bits[], mcl_bits[], inotify_bits[], inotify_init_bits[], membarrier_names[], membarrier_bits[], notify_bits[], seal_bits[], waitid_names[], kcmp_names[], ptrace_names[], timerfd_bits[], tfd_bits[], sfd_bits[], sigev_names[], resolve_bits[], fs_names[], st_bits[], dumpable_names[], capability_names[], personality_names[], flush_names[], flow_names[], ipopt_names[], scm_names[], futex_op_names[], futex_cmp_names[];
+extern const struct name sched_names[], prio_names[], ioprio_who_names[], ioprio_class_names[],
+    falloc_bits[], fadvise_names[], sync_range_bits[], rwf_bits[], close_range_bits[],
+    rename_bits[], xattr_bits[], faccess_bits[], splice_bits[], mlock_bits[], mcl_bits[],
+    inotify_bits[], inotify_init_bits[], membarrier_names[], membarrier_bits[], notify_bits[],
+    seal_bits[], waitid_names[], kcmp_names[], ptrace_names[], timerfd_bits[], tfd_bits[],
+    sfd_bits[], sigev_names[], resolve_bits[], fs_names[], st_bits[], dumpable_names[],
+    capability_names[], personality_names[], flush_names[], flow_names[], ipopt_names[],
+    scm_names[], futex_op_names[], futex_cmp_names[];
 
 #endif

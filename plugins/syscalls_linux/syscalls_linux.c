@@ -24,8 +24,16 @@ const struct plugin_option plugin_options[] = {
 
 enum {
     NR_SOCKETCALL = 102,
-    NR_EXIT = 1, NR_FORK = 2, NR_EXECVE = 11, NR_SIGRETURN = 119, NR_CLONE = 120,
-    NR_RT_SIGRETURN = 173, NR_VFORK = 190, NR_EXIT_GROUP = 252, NR_EXECVEAT = 358, NR_CLONE3 = 435,
+    NR_EXIT = 1,
+    NR_FORK = 2,
+    NR_EXECVE = 11,
+    NR_SIGRETURN = 119,
+    NR_CLONE = 120,
+    NR_RT_SIGRETURN = 173,
+    NR_VFORK = 190,
+    NR_EXIT_GROUP = 252,
+    NR_EXECVEAT = 358,
+    NR_CLONE3 = 435,
     SITE_TRIES = 256,
     FLAG_USER = 3
 };
@@ -66,8 +74,8 @@ static struct call *add_call(const struct process_info *info)
     return c;
 }
 
-// The record of the thread that runs. One that is there is right: the record of a task that ends, or
-// whose task_struct is used again, is dropped.
+// The record of the thread that runs. One that is there is right: the record of a task that ends,
+// or whose task_struct is used again, is dropped.
 static struct call *running_call(void)
 {
     uint32_t task = m.processes->current_task();
@@ -201,7 +209,8 @@ static void on_entry(CPUArchState *cpu, uint32_t pc, uint32_t fast)
 static const uint8_t old_retcode[8] = {0x58, 0xB8, 0x77, 0, 0, 0, 0xCD, 0x80};
 static const uint8_t rt_retcode[8] = {0xB8, 0xAD, 0, 0, 0, 0xCD, 0x80, 0};
 
-// At the first instruction of a signal handler the kernel's frame lies at ESP, EAX holds the number.
+// At the first instruction of a signal handler the kernel's frame lies at ESP, EAX holds the
+// number.
 static uint32_t signal_frame(CPUArchState *cpu, bool *rt, uint32_t *info)
 {
     enum { OLD_RETCODE = 724, RT_RETCODE = 260 };
@@ -212,8 +221,8 @@ static uint32_t signal_frame(CPUArchState *cpu, bool *rt, uint32_t *info)
         return 0;
     *rt = cpu_read_memory(cpu, esp + RT_RETCODE, code, 8) == 8 && memcmp(code, rt_retcode, 8) == 0;
     *info = *rt ? head[2] : 0;
-    if (!*rt && (cpu_read_memory(cpu, esp + OLD_RETCODE, code, 8) < 8 ||
-                 memcmp(code, old_retcode, 8) != 0))
+    if (!*rt &&
+        (cpu_read_memory(cpu, esp + OLD_RETCODE, code, 8) < 8 || memcmp(code, old_retcode, 8) != 0))
         return 0;
     return signal;
 }
@@ -265,8 +274,8 @@ static void on_return(CPUArchState *cpu)
     }
 }
 
-// At MOV [reg + 18h], EAX in the kernel: if reg points to the registers that the running call saved,
-// EAX is what its function returned.
+// At MOV [reg + 18h], EAX in the kernel: if reg points to the registers that the running call
+// saved, EAX is what its function returned.
 static void on_store(CPUArchState *cpu, struct store_site *site, uint32_t address, uint32_t eax)
 {
     enum { AX = 0x18, ORIG_AX = 0x2C, SAVED = 0x44 };
@@ -442,9 +451,9 @@ static void log_from_arguments(PluginInterface *pi)
     char line[512];
     if (!log)
         return;
-    snprintf(line, sizeof line, "%s%s%s%s%s %s", format && strcmp(format, "json") == 0 ? "json " : "",
-             name ? "name=" : "", name ? name : "", strings ? " strings=" : "",
-             strings ? strings : "", log);
+    snprintf(line, sizeof line, "%s%s%s%s%s %s",
+             format && strcmp(format, "json") == 0 ? "json " : "", name ? "name=" : "",
+             name ? name : "", strings ? " strings=" : "", strings ? strings : "", log);
     log_enable(&m, line);
 }
 

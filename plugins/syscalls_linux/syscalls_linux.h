@@ -18,7 +18,7 @@ struct syscall_payload {
     const char *name;
     uint32_t arg0, arg1, arg2, arg3, arg4, arg5;
     bool returned;
-    int32_t ret; /* -1 .. -4095: an error; -512 .. -516: interrupted, will be restarted */
+    int32_t ret;       /* -1 .. -4095: an error; -512 .. -516: interrupted, will be restarted */
     const char *path;  /* the first path among the arguments, NULL: none or not readable */
     const char *path2; /* the second one */
     const char *args;  /* decoded as strace does; NULL when nobody asked for it */

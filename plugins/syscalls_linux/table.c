@@ -16,7 +16,7 @@ const struct syscall_row *syscall_row(uint32_t nr)
     return nr < CALLS && rows[nr].name ? &rows[nr] : &unknown;
 }
 
-#define KIND_IN(kind) true,
+#define KIND_IN(kind)  true,
 #define KIND_OUT(kind) false,
 static const bool is_in[ARG_COUNT] = {true, ARG_KINDS(KIND_IN, KIND_OUT)};
 
@@ -36,13 +36,17 @@ static const struct syscall_row socketcalls[] = {
     [8] = {"socketpair", RET_DEC, {ARG_AF, ARG_SOCKTYPE, ARG_SOCKPROTO, ARG_FDPAIR}},
     [9] = {"send", RET_DEC, {ARG_FD, ARG_BUF_IN, ARG_SIZE, ARG_MSGFLAGS}},
     [10] = {"recv", RET_DEC, {ARG_FD, ARG_BUF_OUT, ARG_SIZE, ARG_MSGFLAGS}},
-    [11] = {"sendto", RET_DEC,
+    [11] = {"sendto",
+            RET_DEC,
             {ARG_FD, ARG_BUF_IN, ARG_SIZE, ARG_MSGFLAGS, ARG_SOCKADDR, ARG_SOCKLEN}},
-    [12] = {"recvfrom", RET_DEC,
+    [12] = {"recvfrom",
+            RET_DEC,
             {ARG_FD, ARG_BUF_OUT, ARG_SIZE, ARG_MSGFLAGS, ARG_SOCKADDR_OUT, ARG_SOCKLENP}},
     [13] = {"shutdown", RET_DEC, {ARG_FD, ARG_SHUT}},
     [14] = {"setsockopt", RET_DEC, {ARG_FD, ARG_SOL, ARG_SOCKOPT, ARG_SOCKOPTVAL, ARG_SOCKLEN}},
-    [15] = {"getsockopt", RET_DEC, {ARG_FD, ARG_SOL, ARG_SOCKOPT, ARG_SOCKOPTVAL_OUT, ARG_SOCKLENP}},
+    [15] = {"getsockopt",
+            RET_DEC,
+            {ARG_FD, ARG_SOL, ARG_SOCKOPT, ARG_SOCKOPTVAL_OUT, ARG_SOCKLENP}},
     [16] = {"sendmsg", RET_DEC, {ARG_FD, ARG_MSGHDR, ARG_MSGFLAGS}},
     [17] = {"recvmsg", RET_DEC, {ARG_FD, ARG_MSGHDR_OUT, ARG_MSGFLAGS}},
     [18] = {"accept4", RET_DEC, {ARG_FD, ARG_SOCKADDR_OUT, ARG_SOCKLENP, ARG_SOCKFLAGS}},

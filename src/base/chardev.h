@@ -15,14 +15,17 @@ struct chardev;
 struct chardev_frontend {
     size_t (*can_receive)(void *self);
     void (*receive)(void *self, const uint8_t *data, size_t length);
-    void (*event)(void *self, bool connected); // may be NULL; also called by chardev_attach when a peer is there
-    void (*focus)(void *self, bool focused);   // may be NULL; the multiplexer's input comes here or goes elsewhere
+    // May be NULL; also called by chardev_attach when a peer is there.
+    void (*event)(void *self, bool connected);
+    // May be NULL; the multiplexer's input comes here or goes elsewhere.
+    void (*focus)(void *self, bool focused);
     void *self;
 };
 
-// Options: stdio[,signal=on|off]: off gives Ctrl-C and Ctrl-Z to the front end (mon:stdio: off, otherwise on).
-// file:PATH[,append=on]. A socket server with wait=on (the default) returns when its first client is there.
-// The program ignores SIGPIPE. Errors name the spec; the caller adds the option ("-serial").
+// Options: stdio[,signal=on|off]: off gives Ctrl-C and Ctrl-Z to the front end (mon:stdio: off,
+// otherwise on). file:PATH[,append=on]. A socket server with wait=on (the default) returns when its
+// first client is there. The program ignores SIGPIPE. Errors name the spec; the caller adds the
+// option ("-serial").
 struct chardev *chardev_open(struct event_loop *loop, const char *spec, struct error *err);
 
 // Writes out what is queued and restores the terminal. Not inside a callback of this device.

@@ -128,8 +128,8 @@ ALWAYS_INLINE void mmx_enter(struct fpu_state *state)
     state->tags = 0xff;
 }
 
-// Memory operands of any size up to a page: segment check, then pieces of at most `unit` bytes (2, 4
-// or 8), which is also what they must be aligned to where alignment is checked (SDM vol. 3, table
+// Memory operands of any size up to a page: segment check, then pieces of at most `unit` bytes (2,
+// 4 or 8), which is also what they must be aligned to where alignment is checked (SDM vol. 3, table
 // 6-7); a store that can fault changes nothing.
 void fpu_read_block(struct cpu *cpu, const struct insn *insn, void *buffer, unsigned size,
                     unsigned unit);

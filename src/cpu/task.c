@@ -129,7 +129,8 @@ static void load_code_and_stack(struct cpu *cpu, uint16_t cs, uint16_t ss, uint3
 {
     struct descriptor code = {0};
     struct descriptor stack;
-    bool found = !selector_is_null(cs) && descriptor_fetch(cpu, cs, &code) && descriptor_is_code(&code);
+    bool found =
+        !selector_is_null(cs) && descriptor_fetch(cpu, cs, &code) && descriptor_is_code(&code);
     if (found && code_privilege_is_bad(&code, cs))
         segment_fault(cpu, EXC_TS, cs);
     check_stack(cpu, ss, &stack);

@@ -48,7 +48,7 @@ struct pc_config {
     struct chardev *debugcon; // NULL: what is written is dropped
     uint16_t post_base;       // of a second port for POST codes; 0: none
     bool testdev;             // pc-testdev
-    const char *boot_order; // "cdan" letters
+    const char *boot_order;   // "cdan" letters
     bool boot_menu;
     const char *kernel, *initrd, *append; // Linux bzImage boot through the firmware
     int64_t rtc_base;

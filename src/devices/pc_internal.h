@@ -29,7 +29,7 @@ struct pc {
     struct i8042 *kbc;
     struct post_port *post;
     struct uart16550 *uart[PC_SERIALS];
-    struct debugcon *debugcon;     // NULL unless asked for, as the next two
+    struct debugcon *debugcon; // NULL unless asked for, as the next two
     struct pc_testdev *testdev;
     struct debug_exit *debug_exit;
     struct pci_bus *bus;

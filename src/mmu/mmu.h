@@ -40,11 +40,11 @@ struct mmu {
     bool trace_all; // nothing enters the read and write tables
     // Counters for `info tlb` and `info jit`.
     uint64_t fills, walks;
-    uint64_t slow_hits; // accesses to pages with code or of devices that needed no walk
-    uint64_t flushes; // of any extent: who caches translations compares it
-    struct mmu_private *priv;           // filled-entry lists
-    struct mmu_window *window;          // mmu/window.h; NULL: there is none
-    bool window_open, window_user;      // it may be used, and for which privilege
+    uint64_t slow_hits;            // accesses to pages with code or of devices that needed no walk
+    uint64_t flushes;              // of any extent: who caches translations compares it
+    struct mmu_private *priv;      // filled-entry lists
+    struct mmu_window *window;     // mmu/window.h; NULL: there is none
+    bool window_open, window_user; // it may be used, and for which privilege
     struct signal *signal_tlb_set_page; // PLUGIN_QEMU_TLB_SET_PAGE, resolved by whoever owns the
                                         // broker; may be NULL
     void *signal_cpu;                   // handed to subscribers

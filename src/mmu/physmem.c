@@ -39,8 +39,8 @@ static void *ram_map(struct physmem *mem, size_t size)
 {
     mem->ram_file = ram_file_create(size);
     if (mem->ram_file >= 0) {
-        void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
-                       mem->ram_file, 0);
+        void *p =
+            mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, mem->ram_file, 0);
         if (p != MAP_FAILED)
             return p;
         close(mem->ram_file);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Guest program of the test of signals: each call that has an id of its own, once, with arguments and
-// results that the test knows.
+// Guest program of the test of signals: each call that has an id of its own, once, with arguments
+// and results that the test knows.
 #define _GNU_SOURCE 1
 #include <fcntl.h>
 #include <sched.h>
@@ -47,8 +47,8 @@ int main(void)
         syscall(SYS_exit, 3);
     wait(&status);
     syscall(SYS_execve, "/nonexistent", argv, NULL);
-    clone(wait_forever, stack + sizeof stack, CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD,
-          NULL);
+    clone(wait_forever, stack + sizeof stack,
+          CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD, NULL);
     usleep(300000);
     syscall(SYS_unlink, "/tmp/ids-file");
     syscall(SYS_exit_group, 5);

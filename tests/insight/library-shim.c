@@ -58,14 +58,18 @@ WRAP(FILE *, fopen, (const char *s, const char *m), (s, m), ("fopen(\"%s\", \"%s
      ("fopen returned %s\n", p(r)))
 WRAP(int, fputs, (const char *s, FILE *f), (s, f), ("fputs(\"%s\", %s)\n", "a line.", p(f)),
      ("fputs returned %#x\n", r))
+// clang-format off
 WRAP(int, fclose, (FILE *f), (f), ("fclose(%s)\n", p(f)), ("fclose returned %#x\n", r))
+// clang-format on
 WRAP(int, access, (const char *s, int m), (s, m), ("access(\"%s\", %d)\n", s, m),
      ("access returned %#x\n", r))
 WRAP(int, unlink, (const char *s), (s), ("unlink(\"%s\")\n", s), ("unlink returned %#x\n", r))
 WRAP(int, abs, (int v), (v), ("abs(%d)\n", v), ("abs returned %#x\n", r))
 WRAP(long, strtol, (const char *s, char **e, int b), (s, e, b),
      ("strtol(\"%s\", %s, %d)\n", s, p(e), b), ("strtol returned %#lx\n", (unsigned long)r))
+// clang-format off
 WRAP(int, fflush, (FILE *f), (f), ("fflush(%s)\n", p(f)), ("fflush returned %#x\n", r))
+// clang-format on
 WRAP(pid_t, fork, (void), (), ("fork()\n"), ("fork returned %s\n", r ? "P" : "0"))
 WRAP(void *, memset, (void *m, int c, size_t n), (m, c, n),
      ("memset(%s, %d, %u)\n", p(m), c, (unsigned)n), ("memset returned %s\n", p(r)))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A plugin that listens to groups processes, syscall, files and api in a Linux guest and writes what
-// processes that execute "ids" and "library", and their children, do to FILE.
+// A plugin that listens to groups processes, syscall, files and api in a Linux guest and writes
+// what processes that execute "ids" and "library", and their children, do to FILE.
 #include <stdarg.h>
 #include <string.h>
 
@@ -125,8 +125,10 @@ static void on_mmap(void *data, CPUArchState *cpu)
     {                                                                                              \
         const struct syscall_process *p = data;                                                    \
         say(p->pid, #name_ " flags %#x %s %s", p->flags, p->child ? "child" : "no child",          \
-            p->ret < 0 ? "failed" : p->ret == 0 ? "zero" : (uint32_t)p->ret == p->pid ? "self"     \
-                                                                                      : "number"); \
+            p->ret < 0                   ? "failed"                                                \
+            : p->ret == 0                ? "zero"                                                  \
+            : (uint32_t)p->ret == p->pid ? "self"                                                  \
+                                         : "number");                                              \
     }
 ON_PROCESS(VMI_SCP_FORK)
 ON_PROCESS(VMI_SCP_CLONE)
@@ -200,22 +202,34 @@ EMU_PLUGIN_EXPORT void pi_start(PluginInterface *pi)
         void (*fn)(void *data, CPUArchState *cpu);
         const char *group, *id;
     } wanted[] = {
-        {on_exec, "processes", "PROCESS_EXEC"}, {on_start, "processes", "PROCESS_START"},
-        {on_exit_task, "processes", "PROCESS_EXIT"}, {on_entry, "syscall", "SYSCALL_ENTRY"},
-        {on_return, "syscall", "SYSCALL_RETURN"}, {on_abandoned, "syscall", "SYSCALL_ABANDONED"},
-        {on_VMI_SC_CREATE, "syscall", "VMI_SC_CREATE"}, {on_VMI_SC_OPEN, "syscall", "VMI_SC_OPEN"},
-        {on_VMI_SC_READ, "syscall", "VMI_SC_READ"}, {on_VMI_SC_WRITE, "syscall", "VMI_SC_WRITE"},
-        {on_close, "syscall", "VMI_SC_CLOSE"}, {on_mmap, "syscall", "VMI_SC_MMAP"},
-        {on_VMI_SCP_FORK, "syscall", "VMI_SCP_FORK"}, {on_VMI_SCP_CLONE, "syscall", "VMI_SCP_CLONE"},
+        {on_exec, "processes", "PROCESS_EXEC"},
+        {on_start, "processes", "PROCESS_START"},
+        {on_exit_task, "processes", "PROCESS_EXIT"},
+        {on_entry, "syscall", "SYSCALL_ENTRY"},
+        {on_return, "syscall", "SYSCALL_RETURN"},
+        {on_abandoned, "syscall", "SYSCALL_ABANDONED"},
+        {on_VMI_SC_CREATE, "syscall", "VMI_SC_CREATE"},
+        {on_VMI_SC_OPEN, "syscall", "VMI_SC_OPEN"},
+        {on_VMI_SC_READ, "syscall", "VMI_SC_READ"},
+        {on_VMI_SC_WRITE, "syscall", "VMI_SC_WRITE"},
+        {on_close, "syscall", "VMI_SC_CLOSE"},
+        {on_mmap, "syscall", "VMI_SC_MMAP"},
+        {on_VMI_SCP_FORK, "syscall", "VMI_SCP_FORK"},
+        {on_VMI_SCP_CLONE, "syscall", "VMI_SCP_CLONE"},
         {on_VMI_SCP_GETPID, "syscall", "VMI_SCP_GETPID"},
         {on_VMI_SCP_GETPPID, "syscall", "VMI_SCP_GETPPID"},
         {on_VMI_SCP_EXECVE, "syscall", "VMI_SCP_EXECVE"},
         {on_VMI_SCP_EXECVE_END, "syscall", "VMI_SCP_EXECVE_END"},
-        {on_FILE_OPEN, "files", "FILE_OPEN"}, {on_FILE_CREATE, "files", "FILE_CREATE"},
-        {on_FILE_READ, "files", "FILE_READ"}, {on_FILE_WRITE, "files", "FILE_WRITE"},
-        {on_FILE_DUPLICATE, "files", "FILE_DUPLICATE"}, {on_FILE_CLOSE, "files", "FILE_CLOSE"},
-        {on_call, "api", "API_CALL"}, {on_done, "api", "API_RETURN"},
-        {on_puts, "api", "libc.so.6!puts"}, {on_memcpy, "api", "libc.so.6!memcpy"},
+        {on_FILE_OPEN, "files", "FILE_OPEN"},
+        {on_FILE_CREATE, "files", "FILE_CREATE"},
+        {on_FILE_READ, "files", "FILE_READ"},
+        {on_FILE_WRITE, "files", "FILE_WRITE"},
+        {on_FILE_DUPLICATE, "files", "FILE_DUPLICATE"},
+        {on_FILE_CLOSE, "files", "FILE_CLOSE"},
+        {on_call, "api", "API_CALL"},
+        {on_done, "api", "API_RETURN"},
+        {on_puts, "api", "libc.so.6!puts"},
+        {on_memcpy, "api", "libc.so.6!memcpy"},
     };
     l.out = plugin_channel_open(plugin_argument(pi, "file"));
     pi->exit = finish;

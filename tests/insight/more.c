@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Second guest program of the system call test, executed by the first: rarer calls, structures and
-// errors. Sizes, times and addresses that differ from machine to machine are normalised by the test.
+// errors. Sizes, times and addresses that differ from machine to machine are normalised by the
+// test.
 #define _GNU_SOURCE 1
 #include <arpa/inet.h>
 #include <errno.h>
@@ -113,7 +114,10 @@ static void times_of_files(void)
     struct timespec t[2] = {{0, UTIME_NOW}, {1, 5}};
     struct timeval v[2] = {{1, 2}, {3, 4}};
     long old[2] = {5, 6};
-    struct { long long sec; int nsec, pad; } wide[2] = {{1, 2, 0}, {0, UTIME_OMIT, 0}};
+    struct {
+        long long sec;
+        int nsec, pad;
+    } wide[2] = {{1, 2, 0}, {0, UTIME_OMIT, 0}};
     syscall(SYS_utimensat, AT_FDCWD, "/nonexistent", t, AT_SYMLINK_NOFOLLOW);
     syscall(SYS_utimensat_time64, AT_FDCWD, "/nonexistent", wide, 0);
     syscall(SYS_utimensat, 99, NULL, NULL, 0);
@@ -129,8 +133,13 @@ static void file_calls(void)
     char buffer[64];
     struct statfs64 fs;
     struct statx sx;
-    struct { unsigned long long flags, mode, resolve; } how = {O_RDONLY | O_CLOEXEC, 0, 8};
-    struct { int bytes, type; char handle[32]; } handle = {32};
+    struct {
+        unsigned long long flags, mode, resolve;
+    } how = {O_RDONLY | O_CLOEXEC, 0, 8};
+    struct {
+        int bytes, type;
+        char handle[32];
+    } handle = {32};
     int mount, pair[2];
     int fd = open("more-file", O_RDWR | O_CREAT | O_TRUNC, 0640);
     write(fd, "0123456789abcdef", 16);
@@ -245,7 +254,9 @@ static void signals(void)
 {
     struct sigaction sa = {.sa_sigaction = on_info, .sa_flags = SA_SIGINFO | SA_NODEFER};
     struct timespec t = {0, 1000};
-    struct { long long sec, nsec; } wide = {0, 1000};
+    struct {
+        long long sec, nsec;
+    } wide = {0, 1000};
     sigset_t set;
     siginfo_t info;
     stack_t stack = {.ss_sp = malloc(16384), .ss_size = 16384}, old;
@@ -303,7 +314,9 @@ static void clocks(void)
 {
     struct itimerspec spec = {{0, 0}, {1000, 5}};
     struct itimerval interval = {{0, 0}, {1000, 5}};
-    struct { long long a[4]; } wide = {{1, 2, 3, 4}};
+    struct {
+        long long a[4];
+    } wide = {{1, 2, 3, 4}};
     struct timespec t;
     struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
     timer_t timer;
@@ -362,7 +375,9 @@ static void futexes(void)
 {
     static int word = 5, other = 6;
     struct timespec t = {0, 1000};
-    struct { long long sec, nsec; } wide = {0, 1000};
+    struct {
+        long long sec, nsec;
+    } wide = {0, 1000};
     void *head;
     unsigned size;
     syscall(SYS_futex, &word, FUTEX_WAIT, 4, NULL);
@@ -438,7 +453,9 @@ static void waiting(void)
 {
     int pair[2];
     struct timespec t = {0, 1000000};
-    struct { long long sec, nsec; } wide = {0, 1000000};
+    struct {
+        long long sec, nsec;
+    } wide = {0, 1000000};
     sigset_t set;
     fd_set reads, writes;
     sigemptyset(&set);
@@ -454,7 +471,10 @@ static void waiting(void)
     FD_ZERO(&writes);
     FD_SET(pair[0], &reads);
     FD_SET(pair[1], &writes);
-    struct { void *set; int size; } mask = {&set, 8};
+    struct {
+        void *set;
+        int size;
+    } mask = {&set, 8};
     syscall(SYS_pselect6, pair[1] + 1, &reads, &writes, NULL, &t, &mask);
     FD_SET(pair[0], &reads);
     t.tv_nsec = 1000;
@@ -487,7 +507,9 @@ static void sockets(void)
     struct mmsghdr m[2] = {{.msg_hdr = {.msg_iov = v, .msg_iovlen = 1}},
                            {.msg_hdr = {.msg_iov = v + 1, .msg_iovlen = 1}}};
     struct timespec t = {1, 0};
-    struct { long long sec, nsec; } wide = {1, 0};
+    struct {
+        long long sec, nsec;
+    } wide = {1, 0};
     socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, pair);
     sendmmsg(pair[0], m, 2, MSG_NOSIGNAL);
     v[0] = (struct iovec){buffer, 32};
@@ -551,9 +573,10 @@ static void devices(void)
     int n = 0;
     struct winsize size = {24, 80, 0, 0};
     struct termios termios = {0};
-    static const int requests[] = {TCGETS, TIOCGWINSZ, TIOCGPGRP, TIOCGSID, TIOCGPTN, TIOCMGET,
-                                   TIOCGETD, TIOCINQ, TIOCOUTQ, TIOCGPTPEER, TIOCSTI, TIOCEXCL,
-                                   TIOCNXCL, TIOCGSERIAL, TIOCSBRK, TIOCCBRK, TIOCCONS};
+    static const int requests[] = {TCGETS,   TIOCGWINSZ, TIOCGPGRP, TIOCGSID,    TIOCGPTN,
+                                   TIOCMGET, TIOCGETD,   TIOCINQ,   TIOCOUTQ,    TIOCGPTPEER,
+                                   TIOCSTI,  TIOCEXCL,   TIOCNXCL,  TIOCGSERIAL, TIOCSBRK,
+                                   TIOCCBRK, TIOCCONS};
     int fd = open("/dev/null", O_RDWR);
     for (unsigned i = 0; i < sizeof requests / sizeof *requests; i++)
         ioctl(fd, requests[i], &n);

@@ -136,8 +136,7 @@ static inline void small_run(struct small_machine *m, uint32_t eip, uint64_t lim
     m->cpu->eip = eip;
     m->cpu->activity = CPU_RUNNING;
     atomic_store(&m->cpu->kicked, 0);
-    executor_run(m->executor,
-                 limit < SMALL_NO_LIMIT ? m->cpu->instructions + limit : UINT64_MAX);
+    executor_run(m->executor, limit < SMALL_NO_LIMIT ? m->cpu->instructions + limit : UINT64_MAX);
     plugin_host_settle(m->host);
 }
 

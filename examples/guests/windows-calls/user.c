@@ -31,9 +31,9 @@ struct calls {
 };
 
 #define NT(c_, call_, ...) ((c_)->enter((c_)->teb->number[ID_##call_], __VA_ARGS__))
-#define CURRENT_PROCESS 0xffffffffu
-#define CURRENT_THREAD 0xfffffffeu
-#define UNMAPPED 0x30000000u
+#define CURRENT_PROCESS    0xffffffffu
+#define CURRENT_THREAD     0xfffffffeu
+#define UNMAPPED           0x30000000u
 
 const struct teb *teb_self(void)
 {
@@ -117,29 +117,35 @@ static void call_files(struct calls *c)
     uint32_t key = 7;
     uint32_t oa = object(c, u"\\??\\C:\\dir\\é漢😀 a.txt", 0x40);
     NT(c, NtCreateFile, &h, 0xc0100080, oa, io, &size, 0x80, 3, 5, 0x60, 0, 0);
-    EXPECT("NtCreateFile(FileHandle=[0x%x], DesiredAccess=FILE_READ_ATTRIBUTES|SYNCHRONIZE|"
-           "GENERIC_WRITE|GENERIC_READ, ObjectAttributes={ObjectName=\"\\??\\C:\\dir\\é漢😀 a.txt\", "
-           "Attributes=OBJ_CASE_INSENSITIVE}, IoStatusBlock={Status=STATUS_SUCCESS, Information="
-           "FILE_CREATED}, AllocationSize=[65536], FileAttributes=FILE_ATTRIBUTE_NORMAL, ShareAccess="
-           "FILE_SHARE_READ|FILE_SHARE_WRITE, CreateDisposition=FILE_OVERWRITE_IF, CreateOptions="
-           "FILE_SYNCHRONOUS_IO_NONALERT|FILE_NON_DIRECTORY_FILE, EaBuffer=NULL, EaLength=0) = "
-           "STATUS_SUCCESS", h);
+    EXPECT(
+        "NtCreateFile(FileHandle=[0x%x], DesiredAccess=FILE_READ_ATTRIBUTES|SYNCHRONIZE|"
+        "GENERIC_WRITE|GENERIC_READ, ObjectAttributes={ObjectName=\"\\??\\C:\\dir\\é漢😀 a.txt\", "
+        "Attributes=OBJ_CASE_INSENSITIVE}, IoStatusBlock={Status=STATUS_SUCCESS, Information="
+        "FILE_CREATED}, AllocationSize=[65536], FileAttributes=FILE_ATTRIBUTE_NORMAL, ShareAccess="
+        "FILE_SHARE_READ|FILE_SHARE_WRITE, CreateDisposition=FILE_OVERWRITE_IF, CreateOptions="
+        "FILE_SYNCHRONOUS_IO_NONALERT|FILE_NON_DIRECTORY_FILE, EaBuffer=NULL, EaLength=0) = "
+        "STATUS_SUCCESS",
+        h);
     NT(c, NtWriteFile, h, 0, 0, 0, io, "data \\ \x01\xff\t\n", 11, &offset, &key);
     EXPECT("NtWriteFile(FileHandle=0x%x, Event=NULL, ApcRoutine=NULL, ApcContext=NULL, "
            "IoStatusBlock={Status=STATUS_SUCCESS, Information=11}, Buffer=\"data \\\\ "
-           "\\x01\\xff\\t\\n\", Length=11, ByteOffset=[4096], Key=[7]) = STATUS_SUCCESS", h);
+           "\\x01\\xff\\t\\n\", Length=11, ByteOffset=[4096], Key=[7]) = STATUS_SUCCESS",
+           h);
     NT(c, NtReadFile, h, 0, 0, 0, io, buffer, sizeof buffer, 0, 0);
     EXPECT("NtReadFile(FileHandle=0x%x, Event=NULL, ApcRoutine=NULL, ApcContext=NULL, "
            "IoStatusBlock={Status=STATUS_SUCCESS, Information=20}, Buffer=\"line one\\nline "
-           "\\\"two\\\"\\n\", Length=64, ByteOffset=NULL, Key=NULL) = STATUS_SUCCESS", h);
+           "\\\"two\\\"\\n\", Length=64, ByteOffset=NULL, Key=NULL) = STATUS_SUCCESS",
+           h);
     NT(c, NtReadFile, h, 0x50, 0x401000, 0x1234, io, UNMAPPED, 32, &offset, 0);
     EXPECT("NtReadFile(FileHandle=0x%x, Event=0x50, ApcRoutine=0x00401000, ApcContext=0x00001234, "
            "IoStatusBlock=0x%p, Buffer=0x30000000, Length=32, ByteOffset=[4096], Key=NULL) = "
-           "STATUS_PENDING", h, io);
+           "STATUS_PENDING",
+           h, io);
     NT(c, NtReadFile, 0xbad, 0, 0, 0, io, buffer, 8, 0, 0);
     EXPECT("NtReadFile(FileHandle=0xbad, Event=NULL, ApcRoutine=NULL, ApcContext=NULL, "
            "IoStatusBlock=0x%p, Buffer=0x%p, Length=8, ByteOffset=NULL, Key=NULL) = "
-           "STATUS_INVALID_HANDLE", io, buffer);
+           "STATUS_INVALID_HANDLE",
+           io, buffer);
     NT(c, NtClose, h);
     EXPECT("NtClose(Handle=0x%x) = STATUS_SUCCESS", h);
     NT(c, NtClose, 0xdead);
@@ -150,7 +156,8 @@ static void call_files(struct calls *c)
            "{ObjectName=\"\\??\\?\", Attributes=OBJ_INHERIT|OBJ_CASE_INSENSITIVE}, IoStatusBlock="
            "0x%p, ShareAccess=FILE_SHARE_READ|FILE_SHARE_WRITE|FILE_SHARE_DELETE, OpenOptions="
            "FILE_SYNCHRONOUS_IO_NONALERT|FILE_DELETE_ON_CLOSE|FILE_OPEN_FOR_BACKUP_INTENT) = "
-           "STATUS_OBJECT_NAME_INVALID", &h, io);
+           "STATUS_OBJECT_NAME_INVALID",
+           &h, io);
 }
 
 static void call_sections(struct calls *c)
@@ -163,25 +170,29 @@ static void call_sections(struct calls *c)
            "{ObjectName=\"\\??\\C:\\WINDOWS\\system32\\kernel32.dll\", Attributes="
            "OBJ_CASE_INSENSITIVE}, IoStatusBlock={Status=STATUS_SUCCESS, Information=FILE_OPENED}, "
            "ShareAccess=FILE_SHARE_READ|FILE_SHARE_DELETE, OpenOptions="
-           "FILE_SYNCHRONOUS_IO_NONALERT|FILE_NON_DIRECTORY_FILE) = STATUS_SUCCESS", file);
+           "FILE_SYNCHRONOUS_IO_NONALERT|FILE_NON_DIRECTORY_FILE) = STATUS_SUCCESS",
+           file);
     NT(c, NtCreateSection, &section, 0xf, 0, 0, 0x10, 0x1000000, file);
     EXPECT("NtCreateSection(SectionHandle=[0x%x], DesiredAccess=SECTION_QUERY|SECTION_MAP_WRITE|"
            "SECTION_MAP_READ|SECTION_MAP_EXECUTE, ObjectAttributes=NULL, MaximumSize=NULL, "
            "SectionPageProtection=PAGE_EXECUTE, AllocationAttributes=SEC_IMAGE, FileHandle=0x%x) = "
-           "STATUS_SUCCESS", section, file);
+           "STATUS_SUCCESS",
+           section, file);
     NT(c, NtClose, file);
     EXPECT("NtClose(Handle=0x%x) = STATUS_SUCCESS", file);
     NT(c, NtMapViewOfSection, section, CURRENT_PROCESS, &base, 0, 0, 0, &size, 1, 0, 4);
     EXPECT("NtMapViewOfSection(SectionHandle=0x%x, ProcessHandle=NtCurrentProcess(), BaseAddress="
            "[NULL => 0x%p], ZeroBits=0, CommitSize=0, SectionOffset=NULL, ViewSize=[0 => %u], "
            "InheritDisposition=ViewShare, AllocationType=0, Win32Protect=PAGE_READWRITE) = "
-           "STATUS_IMAGE_NOT_AT_BASE", section, base, size);
+           "STATUS_IMAGE_NOT_AT_BASE",
+           section, base, size);
     oa = object(c, u"\\BaseNamedObjects\\shared", 0x80);
     NT(c, NtCreateSection, &opened, 0xf001f, oa, &maximum, 4, 0x8000000, 0);
     EXPECT("NtCreateSection(SectionHandle=[0x%x], DesiredAccess=SECTION_ALL_ACCESS, "
            "ObjectAttributes={ObjectName=\"\\BaseNamedObjects\\shared\", Attributes=OBJ_OPENIF}, "
            "MaximumSize=[98304], SectionPageProtection=PAGE_READWRITE, AllocationAttributes="
-           "SEC_COMMIT, FileHandle=NULL) = STATUS_SUCCESS", opened);
+           "SEC_COMMIT, FileHandle=NULL) = STATUS_SUCCESS",
+           opened);
     offset = 0x10000;
     size = 0x1000;
     base = 0x02000000;
@@ -189,15 +200,18 @@ static void call_sections(struct calls *c)
     EXPECT("NtMapViewOfSection(SectionHandle=0x%x, ProcessHandle=0x44, BaseAddress=[0x02000000 => "
            "0x%p], ZeroBits=0, CommitSize=4096, SectionOffset=[65536 => 65536], ViewSize=[4096 => "
            "%u], InheritDisposition=ViewUnmap, AllocationType=MEM_TOP_DOWN, Win32Protect="
-           "PAGE_READONLY) = STATUS_IMAGE_NOT_AT_BASE", opened, base, size);
+           "PAGE_READONLY) = STATUS_IMAGE_NOT_AT_BASE",
+           opened, base, size);
     NT(c, NtUnmapViewOfSection, 0x44, base);
     EXPECT("NtUnmapViewOfSection(ProcessHandle=0x44, BaseAddress=0x%p) = STATUS_SUCCESS", base);
     oa = object(c, u"kernel32.dll", 0);
     c->attributes.root = 0x10;
     NT(c, NtOpenSection, &opened, 0xe, oa);
-    EXPECT("NtOpenSection(SectionHandle=[0x%x], DesiredAccess=SECTION_MAP_WRITE|SECTION_MAP_READ|"
-           "SECTION_MAP_EXECUTE, ObjectAttributes={RootDirectory=0x10, ObjectName=\"kernel32.dll\", "
-           "Attributes=0}) = STATUS_SUCCESS", opened);
+    EXPECT(
+        "NtOpenSection(SectionHandle=[0x%x], DesiredAccess=SECTION_MAP_WRITE|SECTION_MAP_READ|"
+        "SECTION_MAP_EXECUTE, ObjectAttributes={RootDirectory=0x10, ObjectName=\"kernel32.dll\", "
+        "Attributes=0}) = STATUS_SUCCESS",
+        opened);
 }
 
 static void call_processes(struct calls *c)
@@ -206,19 +220,23 @@ static void call_processes(struct calls *c)
     NT(c, NtCreateProcess, &h, 0x1f0fff, 0, CURRENT_PROCESS, 1, 0x64, 0, 0);
     EXPECT("NtCreateProcess(ProcessHandle=[0x%x], DesiredAccess=PROCESS_ALL_ACCESS, "
            "ObjectAttributes=NULL, ParentProcess=NtCurrentProcess(), InheritObjectTable=TRUE, "
-           "SectionHandle=0x64, DebugPort=NULL, ExceptionPort=NULL) = STATUS_SUCCESS", h);
+           "SectionHandle=0x64, DebugPort=NULL, ExceptionPort=NULL) = STATUS_SUCCESS",
+           h);
     NT(c, NtCreateProcessEx, &h, 0x1fffff, 0, CURRENT_PROCESS, 4, 0x64, 0, 0, 0);
     EXPECT("NtCreateProcessEx(ProcessHandle=[0x%x], DesiredAccess=PROCESS_ALL_ACCESS, "
            "ObjectAttributes=NULL, ParentProcess=NtCurrentProcess(), Flags="
            "PROCESS_CREATE_FLAGS_INHERIT_HANDLES, SectionHandle=0x64, DebugPort=NULL, "
-           "ExceptionPort=NULL, JobMemberLevel=0) = STATUS_SUCCESS", h);
+           "ExceptionPort=NULL, JobMemberLevel=0) = STATUS_SUCCESS",
+           h);
     NT(c, NtOpenProcess, &h, 0x410, UNMAPPED, client);
     EXPECT("NtOpenProcess(ProcessHandle=[0x%x], DesiredAccess=PROCESS_VM_READ|"
            "PROCESS_QUERY_INFORMATION, ObjectAttributes=0x30000000, ClientId={UniqueProcess=416, "
-           "UniqueThread=0}) = STATUS_SUCCESS", h);
+           "UniqueThread=0}) = STATUS_SUCCESS",
+           h);
     NT(c, NtOpenProcessToken, h, 0x8, &token);
     EXPECT("NtOpenProcessToken(ProcessHandle=0x%x, DesiredAccess=TOKEN_QUERY, TokenHandle=[0x%x]) "
-           "= STATUS_SUCCESS", h, token);
+           "= STATUS_SUCCESS",
+           h, token);
     NT(c, NtSuspendProcess, h);
     EXPECT("NtSuspendProcess(ProcessHandle=0x%x) = STATUS_SUCCESS", h);
     NT(c, NtResumeProcess, h);
@@ -229,11 +247,13 @@ static void call_processes(struct calls *c)
     EXPECT("NtDuplicateObject(SourceProcessHandle=NtCurrentProcess(), SourceHandle=0x%x, "
            "TargetProcessHandle=NtCurrentProcess(), TargetHandle=[0x%x], DesiredAccess=0, "
            "HandleAttributes=0, Options=DUPLICATE_CLOSE_SOURCE|DUPLICATE_SAME_ACCESS) = "
-           "STATUS_SUCCESS", h, token);
+           "STATUS_SUCCESS",
+           h, token);
     NT(c, NtDuplicateObject, CURRENT_PROCESS, token, 0x44, 0, 0x80000000, 2, 0);
     EXPECT("NtDuplicateObject(SourceProcessHandle=NtCurrentProcess(), SourceHandle=0x%x, "
            "TargetProcessHandle=0x44, TargetHandle=NULL, DesiredAccess=GENERIC_READ, "
-           "HandleAttributes=OBJ_INHERIT, Options=0) = STATUS_SUCCESS", token);
+           "HandleAttributes=OBJ_INHERIT, Options=0) = STATUS_SUCCESS",
+           token);
 }
 
 static void call_threads(struct calls *c)
@@ -246,21 +266,25 @@ static void call_threads(struct calls *c)
     context[0xc4 / 4] = 0x12fffc;
     c->name = (struct unicode_string){0xfffe, 0xfffe, (void *)UNMAPPED};
     c->attributes = (struct object_attributes){24, 0, (uint32_t)&c->name, 0x200, 0, 0};
-    NT(c, NtCreateThread, &h, 0x1f03ff, &c->attributes, CURRENT_PROCESS, client, context, initial, 1);
+    NT(c, NtCreateThread, &h, 0x1f03ff, &c->attributes, CURRENT_PROCESS, client, context, initial,
+       1);
     EXPECT("NtCreateThread(ThreadHandle=[0x%x], DesiredAccess=THREAD_ALL_ACCESS, ObjectAttributes="
            "{ObjectName=0x%p, Attributes=OBJ_KERNEL_HANDLE}, ProcessHandle=NtCurrentProcess(), "
            "ClientId={UniqueProcess=100, UniqueThread=300}, ThreadContext={Eip=0x7c810659, "
            "Esp=0x0012fffc, Eax=0x00401000, Ebx=0x7ffdf000}, InitialTeb={StackBase=0x00130000, "
            "StackLimit=0x0012e000, AllocatedStackBase=0x00030000}, CreateSuspended=TRUE) = "
-           "STATUS_SUCCESS", h, &c->name);
+           "STATUS_SUCCESS",
+           h, &c->name);
     c->attributes.name = 0;
     NT(c, NtOpenThread, &h, 0x2, &c->attributes, client);
     EXPECT("NtOpenThread(ThreadHandle=[0x%x], DesiredAccess=THREAD_SUSPEND_RESUME, "
            "ObjectAttributes={ObjectName=NULL, Attributes=OBJ_KERNEL_HANDLE}, ClientId="
-           "{UniqueProcess=100, UniqueThread=300}) = STATUS_SUCCESS", h);
+           "{UniqueProcess=100, UniqueThread=300}) = STATUS_SUCCESS",
+           h);
     NT(c, NtOpenThreadToken, CURRENT_THREAD, 0x28, 0, &token);
     EXPECT("NtOpenThreadToken(ThreadHandle=NtCurrentThread(), DesiredAccess=TOKEN_QUERY|"
-           "TOKEN_ADJUST_PRIVILEGES, OpenAsSelf=FALSE, TokenHandle=0x%p) = STATUS_NO_TOKEN", &token);
+           "TOKEN_ADJUST_PRIVILEGES, OpenAsSelf=FALSE, TokenHandle=0x%p) = STATUS_NO_TOKEN",
+           &token);
     NT(c, NtSuspendThread, h, &count);
     EXPECT("NtSuspendThread(ThreadHandle=0x%x, PreviousSuspendCount=[%u]) = STATUS_SUCCESS", h,
            count);
@@ -278,7 +302,8 @@ static void call_memory(struct calls *c)
     NT(c, NtAllocateVirtualMemory, CURRENT_PROCESS, &base, 0, &size, 0x3000, 0x40);
     EXPECT("NtAllocateVirtualMemory(ProcessHandle=NtCurrentProcess(), BaseAddress=[NULL => 0x%p], "
            "ZeroBits=0, RegionSize=[5000 => 8192], AllocationType=MEM_COMMIT|MEM_RESERVE, Protect="
-           "PAGE_EXECUTE_READWRITE) = STATUS_SUCCESS", base);
+           "PAGE_EXECUTE_READWRITE) = STATUS_SUCCESS",
+           base);
     NT(c, NtAllocateUserPhysicalPages, CURRENT_PROCESS, &pages, frames);
     EXPECT("NtAllocateUserPhysicalPages(ProcessHandle=NtCurrentProcess(), NumberOfPages=[3 => 2], "
            "UserPfnArray=[0x1234, 0x1240]) = STATUS_SUCCESS");
@@ -287,15 +312,18 @@ static void call_memory(struct calls *c)
            "ProcessBasicInformation, ProcessInformation={ExitStatus=STATUS_PENDING, PebBaseAddress="
            "0x7ffdf000, AffinityMask=0x1, BasePriority=8, UniqueProcessId=%u, "
            "InheritedFromUniqueProcessId=4}, ProcessInformationLength=24, ReturnLength=[24]) = "
-           "STATUS_SUCCESS", c->teb->process_id);
+           "STATUS_SUCCESS",
+           c->teb->process_id);
     NT(c, NtQueryInformationProcess, CURRENT_PROCESS, 0, information, 12, 0);
     EXPECT("NtQueryInformationProcess(ProcessHandle=NtCurrentProcess(), ProcessInformationClass="
            "ProcessBasicInformation, ProcessInformation=0x%p, ProcessInformationLength=12, "
-           "ReturnLength=NULL) = STATUS_INFO_LENGTH_MISMATCH", information);
+           "ReturnLength=NULL) = STATUS_INFO_LENGTH_MISMATCH",
+           information);
     NT(c, NtQueryInformationProcess, CURRENT_PROCESS, 27, name, sizeof name, &length);
     EXPECT("NtQueryInformationProcess(ProcessHandle=NtCurrentProcess(), ProcessInformationClass="
            "ProcessImageFileName, ProcessInformation=\"\\Device\\HarddiskVolume1\\t.exe\", "
-           "ProcessInformationLength=128, ReturnLength=[%u]) = STATUS_SUCCESS", length);
+           "ProcessInformationLength=128, ReturnLength=[%u]) = STATUS_SUCCESS",
+           length);
     // Behind this one the system calls back before it returns.
     NT(c, NtQueryInformationProcess, CURRENT_PROCESS, 36, information, 4, 0);
     EXPECT("NtQueryInformationProcess(ProcessHandle=NtCurrentProcess(), ProcessInformationClass="
@@ -342,8 +370,8 @@ static void busy(struct calls *c)
         print("");
 }
 
-// Any number, arguments anywhere: what plugins must survive. Now and then a call that stays open in a
-// place of the stack that is used again.
+// Any number, arguments anywhere: what plugins must survive. Now and then a call that stays open in
+// a place of the stack that is used again.
 static void hostile(struct calls *c)
 {
     uint32_t seed = c->teb->index + 1, scratch = SCRATCH_BASE + c->teb->index * 0x2000;
@@ -359,7 +387,8 @@ static void hostile(struct calls *c)
             a[n] = values[seed >> 28];
             memory[(seed >> 8) % 0x800] = values[seed >> 24 & 15];
         }
-        uint32_t number = seed & 0x40 ? c->teb->number[(seed >> 10) % CALL_COUNT] : seed >> 12 & 0x3fff;
+        uint32_t number =
+            seed & 0x40 ? c->teb->number[(seed >> 10) % CALL_COUNT] : seed >> 12 & 0x3fff;
         if (number == c->teb->number[ID_NtTerminateThread] ||
             number == c->teb->number[ID_NtTerminateProcess] || number == 0x1fff)
             continue;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The generator: bytes of one program, and the operations that every mode shares (memory, stack, strings, flags).
+// The generator: bytes of one program, and the operations that every mode shares (memory, stack,
+// strings, flags).
 #include "kernel.h"
 
 void emit8(struct program *p, uint32_t value)
@@ -70,7 +71,7 @@ void emit_memory(struct program *p, unsigned size, uint32_t opcode, unsigned reg
 
 uint32_t random_address(struct program *p)
 {
-    static const uint32_t spots[] = {DATA + 0xffc, DATA + 0xffa, DATA + 0x1ffc, DATA + 0xff8,
+    static const uint32_t spots[] = {DATA + 0xffc, DATA + 0xffa,  DATA + 0x1ffc,  DATA + 0xff8,
                                      DATA + 0x0,   CODE + 0x1ffc, STACKS + 0xbf8, DATA + 0x10};
     uint32_t address = spots[below(p, 8)] + below(p, 8);
     if (chance(p, 5))
@@ -128,7 +129,8 @@ static void gen_push_pop_memory(struct program *p)
 
 static uint32_t random_stack(struct program *p)
 {
-    static const uint32_t spots[] = {STACKS, STACKS + 0xff4, DATA + 0x1000, DATA + 0xfa0, AREA, 0x10000};
+    static const uint32_t spots[] = {STACKS,       STACKS + 0xff4, DATA + 0x1000,
+                                     DATA + 0xfa0, AREA,           0x10000};
     uint32_t address = spots[below(p, 6)] + below(p, 40) - 20; // the null descriptor is the highest
     return address - p->data_base;
 }
@@ -139,7 +141,8 @@ static void gen_stack_edge(struct program *p)
     static const uint8_t opcodes[] = {0x60, 0x61, 0x50, 0x59, 0xc9, 0x06, 0x1e, 0x9c};
     emit_mov(p, 4, random_stack(p));
     uint32_t opcode = opcodes[below(p, 8)];
-    bool segment = (opcode & 0xe7) == 0x06; // the upper half of a 32-bit push depends on the processor
+    bool segment =
+        (opcode & 0xe7) == 0x06; // the upper half of a 32-bit push depends on the processor
     if (chance(p, 15)) {
         emit_size(p, random_size(p));
         emit8(p, 0xc8);

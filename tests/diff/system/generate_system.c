@@ -122,8 +122,8 @@ static void gen_far_indirect(struct program *p)
     unsigned size = random_size(p);
     uint16_t selector = random_code_selector(p);
     bool is_call = chance(p, 50);
-    bool through_cs = p->mode != MODE_PROTECTED; // whose base is known: a stray pointer leads to memory
-                                                 // that machines fill differently
+    bool through_cs = p->mode != MODE_PROTECTED; // whose base is known: a stray pointer leads to
+                                                 // memory that machines fill differently
     uint32_t next = here(p) + through_cs + ((size == 4) != p->is32) + 2 + (p->is32 ? 4 : 2);
     uint32_t at = store_pointer(p, far_offset(p, selector, next, is_call), size, selector);
     if (through_cs)
@@ -209,7 +209,8 @@ static void gen_iret(struct program *p)
         image &= ~0x180000u;
     emit_push(p, image, size);
     emit_push(p, cs, size);
-    uint32_t offset = to_v86 ? random_pad(p) - AREA : far_offset(p, cs, behind_push(p, size), false);
+    uint32_t offset =
+        to_v86 ? random_pad(p) - AREA : far_offset(p, cs, behind_push(p, size), false);
     emit_push(p, offset, size);
     emit_size(p, size);
     emit8(p, 0xcf);
@@ -283,8 +284,10 @@ static void gen_msw(struct program *p)
 
 static void gen_mov_control(struct program *p)
 {
-    static const uint32_t toggles[] = {0x10000, 0x40000, 0x60000000, 0x20000000, 0x40000000, 0x20, 2, 0x10, 0x80000000, 1};
-    static const uint32_t cr4[] = {1, 2, 4, 8, 0x10, 0x20, 0x80, 0x100, 0x200, 0x400, 0x80000000, 0x800};
+    static const uint32_t toggles[] = {0x10000, 0x40000, 0x60000000, 0x20000000, 0x40000000,
+                                       0x20,    2,       0x10,       0x80000000, 1};
+    static const uint32_t cr4[] = {1,    2,     4,     8,     0x10,       0x20,
+                                   0x80, 0x100, 0x200, 0x400, 0x80000000, 0x800};
     uint32_t r = below(p, 10);
     if (r < 4) { // read
         static const uint8_t numbers[] = {0, 2, 3, 4, 0, 2, 1, 5, 6, 7};

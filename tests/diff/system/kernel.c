@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// The test kernel's loop: set a program up, run it event by event, report a hash or everything. An event is a trip through
-// an interrupt stub; after a fault in the program it goes on behind the faulting instruction.
+// The test kernel's loop: set a program up, run it event by event, report a hash or everything. An
+// event is a trip through an interrupt stub; after a fault in the program it goes on behind the
+// faulting instruction.
 #include "kernel.h"
 
-#define MAX_EVENTS 20u
+#define MAX_EVENTS  20u
 #define INTR_VECTOR 0x24u // serial port: its transmitter is always empty
-#define UART 0x3f8
+#define UART        0x3f8
 
 // In memory that a reset leaves alone.
 struct persist {
@@ -16,14 +17,12 @@ struct persist {
 #define PERSIST_MAGIC 0x50455253u
 static struct persist *const persist = (struct persist *)PERSIST;
 
-
 struct window {
     uint16_t start, size;
 };
 static const struct window windows[] = {
-    {CODE + 0xf00, 0x300},  {DATA, 0x20},       {DATA + 0xf00, 0x200},
-    {DATA + 0x1f00, 0x100}, {STACKS, 0x1000},   {GDT, 0xe00},
-    {PAGE_DIR, 0x40},       {PAGE_TABLE, 0x80},
+    {CODE + 0xf00, 0x300}, {DATA, 0x20}, {DATA + 0xf00, 0x200}, {DATA + 0x1f00, 0x100},
+    {STACKS, 0x1000},      {GDT, 0xe00}, {PAGE_DIR, 0x40},      {PAGE_TABLE, 0x80},
 };
 
 static struct params params;
@@ -199,7 +198,8 @@ static uint32_t memory_mask(uint32_t address)
 static void keep_memory(void)
 {
     for (unsigned w = 0; w < sizeof windows / sizeof windows[0]; w++)
-        copy_dwords((uint32_t)(uintptr_t)before + windows[w].start - AREA, windows[w].start, windows[w].size);
+        copy_dwords((uint32_t)(uintptr_t)before + windows[w].start - AREA, windows[w].start,
+                    windows[w].size);
 }
 
 static void report_memory(struct report *r)
@@ -298,8 +298,8 @@ static bool resume(const struct program *p)
     return true;
 }
 
-// Takes out what the manual leaves open: CR2 when either half of an operand may be read first, DR6 bits of breakpoints
-// that are not enabled.
+// Takes out what the manual leaves open: CR2 when either half of an operand may be read first, DR6
+// bits of breakpoints that are not enabled.
 static void normalise(const struct program *p)
 {
     for (unsigned i = 0; i < 4; i++) {
@@ -314,8 +314,10 @@ static void normalise(const struct program *p)
 
 static void run_program(uint32_t index)
 {
-    struct program p = {.index = index, .random = index * 0x85ebca6bu + 12345,
-                        .features = params.features, .drop = params.drop};
+    struct program p = {.index = index,
+                        .random = index * 0x85ebca6bu + 12345,
+                        .features = params.features,
+                        .drop = params.drop};
     struct report r = {.hash = index, .detail = params.detail != 0};
     if (index % 4 == 0) // where operations are not interrupted in the middle
         p.features &= ~(uint32_t)F_DEBUG;

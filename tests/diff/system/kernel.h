@@ -52,13 +52,13 @@ enum {
     F_V86 = 1 << 7,
     F_PVI = 1 << 8,
     F_FPU = 1 << 9,
-    F_LIMITS = 1 << 10, // segment limits are checked
-    F_AC = 1 << 11,     // alignment checks
-    F_IDT = 1 << 12,    // gates are changed
+    F_LIMITS = 1 << 10,       // segment limits are checked
+    F_AC = 1 << 11,           // alignment checks
+    F_IDT = 1 << 12,          // gates are changed
     F_STACK_BREAK = 1 << 13,  // data breakpoints on stacks
     F_CR4_RESERVED = 1 << 14, // reserved bits of CR4 are written
-    // Details that QEMU does not model: accessed bits of code segments and page directories, none in PDPTEs, null
-    // selectors with an RPL, MSRs that do not exist.
+    // Details that QEMU does not model: accessed bits of code segments and page directories, none
+    // in PDPTEs, null selectors with an RPL, MSRs that do not exist.
     F_PRECISE = 1 << 15,
 };
 
@@ -134,8 +134,9 @@ static inline void fill_dwords(uint32_t to, uint32_t value, uint32_t bytes)
     __asm__ volatile("rep stosl" : "+D"(to), "+c"(n) : "a"(value) : "memory");
 }
 
-// 128 bytes at a step, from a multiple of 16 on: machines that take each element of a repeated string instruction as a step
-// spend most of their time in large fills otherwise. Leaves XMM0 changed.
+// 128 bytes at a step, from a multiple of 16 on: machines that take each element of a repeated
+// string instruction as a step spend most of their time in large fills otherwise. Leaves XMM0
+// changed.
 static inline void fill_wide(uint32_t to, uint32_t value, uint32_t bytes)
 {
     uint32_t n = bytes / 128;
@@ -192,13 +193,13 @@ extern const unsigned system_operation_count;
 // Emission.
 void emit8(struct program *p, uint32_t value);
 void emit_value(struct program *p, uint32_t value, unsigned size);
-void emit_size(struct program *p, unsigned size);        // the operand size prefix if needed
+void emit_size(struct program *p, unsigned size);               // the operand size prefix if needed
 void emit_mov(struct program *p, unsigned reg, uint32_t value); // full width of the code
 void emit_mov_size(struct program *p, unsigned reg, uint32_t value, unsigned size);
 void emit_push(struct program *p, uint32_t value, unsigned size);
 void emit_memory(struct program *p, unsigned size, uint32_t opcode, unsigned reg, uint32_t address);
-unsigned random_size(struct program *p); // 2 or 4, mostly that of the code
+unsigned random_size(struct program *p);    // 2 or 4, mostly that of the code
 uint32_t random_address(struct program *p); // offset for the usual data segments
-uint32_t here(const struct program *p); // offset of the next byte to be emitted
+uint32_t here(const struct program *p);     // offset of the next byte to be emitted
 
 #endif

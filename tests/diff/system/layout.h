@@ -5,36 +5,36 @@
 
 // The area that a program works on, and whose changes are reported. Below 64 KiB, so that 16-bit
 // gates, real-address mode and virtual-8086 mode reach all of it.
-#define AREA        0x8000u
-#define AREA_SIZE   0x8000u
-#define CODE        0x8000u // two pages; pads at the end of the second one
-#define PADS        0x9f00u
-#define DATA        0xa000u // two pages
-#define STACKS      0xc000u // four stacks of 1 KiB
-#define GDT         0xd000u
-#define LDT         0xd200u
-#define IDT         0xd400u
-#define TSS_MAIN    0xd600u
-#define TSS_A       0xd800u
-#define TSS_B       0xd900u
-#define TSS_C       0xda00u
-#define TSS_DF      0xdb00u
-#define PDPT        0xdc00u
-#define PAGE_DIR    0xe000u
-#define PAGE_TABLE  0xf000u
+#define AREA       0x8000u
+#define AREA_SIZE  0x8000u
+#define CODE       0x8000u // two pages; pads at the end of the second one
+#define PADS       0x9f00u
+#define DATA       0xa000u // two pages
+#define STACKS     0xc000u // four stacks of 1 KiB
+#define GDT        0xd000u
+#define LDT        0xd200u
+#define IDT        0xd400u
+#define TSS_MAIN   0xd600u
+#define TSS_A      0xd800u
+#define TSS_B      0xd900u
+#define TSS_C      0xda00u
+#define TSS_DF     0xdb00u
+#define PDPT       0xdc00u
+#define PAGE_DIR   0xe000u
+#define PAGE_TABLE 0xf000u
 
-#define LOW_STUB    0x1000u // real-mode entry and exit
-#define FILL_END    0xa0000u
+#define LOW_STUB 0x1000u // real-mode entry and exit
+#define FILL_END 0xa0000u
 
 // The linear windows onto the area: identity, the same table through another directory entry, a
 // large page.
 #define WINDOW_ALIAS 0x400000u
 #define WINDOW_LARGE 0x800000u
 
-#define KERNEL      0x200000u
-#define PERSIST     0x3f0000u // survives a reset
-#define ROM_BASE    0xfffe0000u
-#define ROM_PARAMS  0xfffe0000u
+#define KERNEL     0x200000u
+#define PERSIST    0x3f0000u // survives a reset
+#define ROM_BASE   0xfffe0000u
+#define ROM_PARAMS 0xfffe0000u
 
 // GDT indices.
 enum {

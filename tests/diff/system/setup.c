@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-// What a program finds: descriptor tables, task states, page tables, stacks, registers. Everything is a function of the
-// program's number.
+// What a program finds: descriptor tables, task states, page tables, stacks, registers. Everything
+// is a function of the program's number.
 #include "kernel.h"
 
 static uint64_t make_descriptor(uint32_t base, uint32_t limit, uint32_t access, uint32_t flags)
 {
     uint32_t low = (limit & 0xffff) | base << 16;
-    uint32_t high = (base >> 16 & 0xff) | (base & 0xff000000u) | (limit & 0xf0000) | access << 8 |
-                    flags << 20;
+    uint32_t high =
+        (base >> 16 & 0xff) | (base & 0xff000000u) | (limit & 0xf0000) | access << 8 | flags << 20;
     return (uint64_t)high << 32 | low;
 }
 
@@ -26,7 +26,8 @@ static void put_descriptor(uint32_t table, unsigned index, uint64_t value)
 
 void setup_once(void)
 {
-    // A stray jump into unused memory meets INT3 at once; a stray far pointer, 07CC:07CC, leads there too.
+    // A stray jump into unused memory meets INT3 at once; a stray far pointer, 07CC:07CC, leads
+    // there too.
     fill_dwords(0x400, 0x07cc07cc, LOW_STUB - 0x400);
     fill_dwords(0x2000, 0x07cc07cc, FILL_END - 0x2000);
     setup_paging_once();
@@ -138,7 +139,8 @@ static uint64_t random_segment(struct program *p, unsigned index)
     uint32_t flags = below(p, 2) * 4;
     uint32_t limit = 0xffff;
     if (!has(p, F_LIMITS)) // code or data that can be read and written, up to the end
-        return make_descriptor(base, p->paging ? 0xfffff : 0xff, (access & 0x1ff & ~4u) | 0x93 | (access & 8 ? below(p, 2) * 4 : 0),
+        return make_descriptor(base, p->paging ? 0xfffff : 0xff,
+                               (access & 0x1ff & ~4u) | 0x93 | (access & 8 ? below(p, 2) * 4 : 0),
                                flags | 8);
     if (chance(p, 70))
         limit = limits[below(p, 8)] + (base ? 0 : AREA);
@@ -204,11 +206,13 @@ static void setup_gdt(struct program *p)
     put_descriptor(GDT, G_TSS_B,
                    make_descriptor(TSS_B, 0x67, (chance(p, 80) ? 9 : 11) | 0x80 | dpl, 0));
     limit = chance(p, 85) ? 0x2b : 0x2a;
-    put_descriptor(GDT, G_TSS_C, make_descriptor(TSS_C, limit, (chance(p, 85) ? 1 : 3) | 0x80 | dpl, 0));
+    put_descriptor(GDT, G_TSS_C,
+                   make_descriptor(TSS_C, limit, (chance(p, 85) ? 1 : 3) | 0x80 | dpl, 0));
     for (unsigned i = G_SYSTEM; i < G_CALL_GATE; i++)
         put_descriptor(GDT, i,
-                       make_descriptor(TSS_A, below(p, 0x100), below(p, 16) | below(p, 4) << 5 |
-                                       (chance(p, 90) ? 0x80 : 0), below(p, 2) * 8));
+                       make_descriptor(TSS_A, below(p, 0x100),
+                                       below(p, 16) | below(p, 4) << 5 | (chance(p, 90) ? 0x80 : 0),
+                                       below(p, 2) * 8));
     // A random system descriptor is a task only where tasks are wanted, and never a kernel's one.
     for (unsigned i = G_SYSTEM; i < G_CALL_GATE && !has(p, F_TASK); i++)
         put32(GDT + i * 8 + 4, get32(GDT + i * 8 + 4) | 0x200);
@@ -217,8 +221,10 @@ static void setup_gdt(struct program *p)
     for (unsigned i = G_TASK_GATE; i < G_COUNT; i++)
         put_descriptor(GDT, i, random_task_gate(p));
     for (unsigned i = 0; i < L_COUNT; i++)
-        put_descriptor(LDT, i, i < 24 ? random_segment(p, i)
-                               : i < 29 || !has(p, F_TASK) ? random_call_gate(p) : random_task_gate(p));
+        put_descriptor(LDT, i,
+                       i < 24                      ? random_segment(p, i)
+                       : i < 29 || !has(p, F_TASK) ? random_call_gate(p)
+                                                   : random_task_gate(p));
     ctx.gdtr[0] = (G_COUNT * 8 - 1) | GDT << 16;
     ctx.gdtr[1] = GDT >> 16;
     if (chance(p, 5))
@@ -451,8 +457,8 @@ static void setup_control(struct program *p)
 
 static void setup_debug(struct program *p)
 {
-    static const uint32_t targets[] = {DATA + 0xffc, DATA + 0x1000, DATA + 0x10, STACKS + 0xfe0,
-                                       STACKS + 0xfa8, CODE + 0xff0, CODE + 0x1000, CODE + 0x1008};
+    static const uint32_t targets[] = {DATA + 0xffc,   DATA + 0x1000, DATA + 0x10,   STACKS + 0xfe0,
+                                       STACKS + 0xfa8, CODE + 0xff0,  CODE + 0x1000, CODE + 0x1008};
     uint32_t dr[4] = {0};
     uint32_t dr7 = 0x400;
     unsigned count = has(p, F_DEBUG) && chance(p, 15) ? 4 : 0;
@@ -495,7 +501,9 @@ static void setup_segments(struct program *p)
         if (ring != 0 && chance(p, 15)) // stack size unlike code size
             ctx.ss = ((p->is32 ? G_DATA16 : G_DATA32) + ring) << 3 | ring;
         for (unsigned i = 0; i < 4; i++)
-            *data[i] = chance(p, 90) ? (first + ring) << 3 | ring : has(p, F_PRECISE) ? below(p, 4) : 0;
+            *data[i] = chance(p, 90)       ? (first + ring) << 3 | ring
+                       : has(p, F_PRECISE) ? below(p, 4)
+                                           : 0;
     } else {
         ctx.cs = p->base >> 4;
         ctx.ss = AREA >> 4;

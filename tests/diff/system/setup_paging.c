@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Page tables of a program: the area's pages in three windows, with random rights, accessed and dirty bits, NX and reserved
-// bits. The kernel's own pages are always mapped, for supervisors.
+// Page tables of a program: the area's pages in three windows, with random rights, accessed and
+// dirty bits, NX and reserved bits. The kernel's own pages are always mapped, for supervisors.
 #include "kernel.h"
 
 #define PTE_P  1u
@@ -95,8 +95,8 @@ void setup_pae(struct program *p)
     put64(PAGE_DIR, PAGE_TABLE | PTE_P | PTE_RW | PTE_US | PTE_A, 0);
     put64(PAGE_DIR + 8, 0x200000 | PTE_P | PTE_RW | PTE_A | PTE_D | PTE_PS, 0);
     put64(PAGE_DIR + 16, random_pde(p), random_high(p));
-    put64(PAGE_DIR + 32,
-          random_pte(p, 0) | PTE_PS | (chance(p, 5) ? 1u << (13 + below(p, 8)) : 0), random_high(p));
+    put64(PAGE_DIR + 32, random_pte(p, 0) | PTE_PS | (chance(p, 5) ? 1u << (13 + below(p, 8)) : 0),
+          random_high(p));
     fill_dwords(PDPT, 0, 32);
     put64(PDPT, PAGE_DIR | PTE_P, 0);
     put64(PDPT + 8, (PAGE_DIR | PTE_P) & (rnd(p) | ~PTE_P), 0);

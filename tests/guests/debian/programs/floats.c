@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Floating point in the three C types, in four rounding modes, with special values: results as bits, exception flags.
+// Floating point in the three C types, in four rounding modes, with special values: results as
+// bits, exception flags.
 #include <complex.h>
 #include <fenv.h>
 #include <inttypes.h>
@@ -31,26 +32,35 @@ static void bits_l(long double value)
         hash = (hash ^ bytes[i]) * 1099511628211u;
 }
 
+// clang-format off
 static const double special[] = {0.0,    -0.0,    1.0,     -1.0,    0.5,      1.5,     -2.5,   3.0,      1e-5,   1e10,  -1e22,
                                  1e-310, -4e-320, 1.7e308, -1e-300, INFINITY, 6.25e-2, -0.1,   1.0 / 3,  -7.75,  123.0, 1e15,
                                  4503599627370497.5, 2147483648.0, -2147483648.5, 9.2e18, 0.7853981633974483, 100.25};
+// clang-format on
 enum { SPECIALS = sizeof special / sizeof *special };
 
+// clang-format off
 #define ONE(fn) {#fn, fn, fn##f, fn##l}
+// clang-format on
 static const struct {
     const char *name;
     double (*d)(double);
     float (*f)(float);
     long double (*l)(long double);
-} unary[] = {ONE(sqrt), ONE(sin),  ONE(cos),   ONE(tan),   ONE(asin),  ONE(acos),  ONE(atan),  ONE(sinh), ONE(cosh), ONE(tanh),
-             ONE(exp),  ONE(exp2), ONE(expm1), ONE(log),   ONE(log2),  ONE(log10), ONE(log1p), ONE(cbrt), ONE(ceil), ONE(floor),
-             ONE(rint), ONE(trunc), ONE(round), ONE(nearbyint), ONE(fabs), ONE(logb), ONE(erf), ONE(tgamma), ONE(lgamma)};
+} unary[] = {ONE(sqrt),  ONE(sin),   ONE(cos),  ONE(tan),    ONE(asin),  ONE(acos),
+             ONE(atan),  ONE(sinh),  ONE(cosh), ONE(tanh),   ONE(exp),   ONE(exp2),
+             ONE(expm1), ONE(log),   ONE(log2), ONE(log10),  ONE(log1p), ONE(cbrt),
+             ONE(ceil),  ONE(floor), ONE(rint), ONE(trunc),  ONE(round), ONE(nearbyint),
+             ONE(fabs),  ONE(logb),  ONE(erf),  ONE(tgamma), ONE(lgamma)};
+// clang-format off
 #define TWO(fn) {#fn, fn, fn##l}
+// clang-format on
 static const struct {
     const char *name;
     double (*d)(double, double);
     long double (*l)(long double, long double);
-} binary[] = {TWO(pow), TWO(atan2), TWO(fmod), TWO(remainder), TWO(hypot), TWO(fdim), TWO(fmax), TWO(nextafter), TWO(copysign)};
+} binary[] = {TWO(pow),  TWO(atan2), TWO(fmod),      TWO(remainder), TWO(hypot),
+              TWO(fdim), TWO(fmax),  TWO(nextafter), TWO(copysign)};
 
 static void run_mode(const char *name, int mode)
 {
@@ -83,7 +93,11 @@ static void run_mode(const char *name, int mode)
     static const struct {
         const char *name;
         int flags;
-    } flags[] = {{"invalid", FE_INVALID}, {"zero", FE_DIVBYZERO}, {"overflow", FE_OVERFLOW}, {"underflow", FE_UNDERFLOW}, {"inexact", FE_INEXACT}};
+    } flags[] = {{"invalid", FE_INVALID},
+                 {"zero", FE_DIVBYZERO},
+                 {"overflow", FE_OVERFLOW},
+                 {"underflow", FE_UNDERFLOW},
+                 {"inexact", FE_INEXACT}};
     hash = 0;
     int counts[5] = {0};
     fesetround(mode);
@@ -96,9 +110,11 @@ static void run_mode(const char *name, int mode)
             bits_d(x + y), bits_d(x - y), bits_d(x * y), bits_d(x / y);
             bits_d((double)(xf + yf)), bits_d((double)(xf * yf)), bits_d((double)(xf / yf));
             bits_l(xl + yl), bits_l(xl * yl), bits_l(xl / yl), bits_l(sqrtl(xl));
-            bits_d((double)(x < y) + 2 * (x == y) + 4 * (xl >= yl) + 8 * !(xf <= yf) + 16 * isunordered(x, y));
+            bits_d((double)(x < y) + 2 * (x == y) + 4 * (xl >= yl) + 8 * !(xf <= yf) +
+                   16 * isunordered(x, y));
             if (fabs(x) < 1e9)
-                bits_d((double)(int)x), bits_d((double)(long long)xl), bits_d((double)lrint(x)), bits_d((double)llrintl(xl));
+                bits_d((double)(int)x), bits_d((double)(long long)xl), bits_d((double)lrint(x)),
+                    bits_d((double)llrintl(xl));
             int raised = fetestexcept(FE_ALL_EXCEPT);
             for (int f = 0; f < 5; f++)
                 counts[f] += (raised & flags[f].flags) != 0;
@@ -144,7 +160,8 @@ static void iterate(void)
     char text[128];
     for (int i = 0; i < SPECIALS; i++) {
         double back;
-        snprintf(text, sizeof text, "%.17g %.3f %La %.25Le", special[i], special[i], (long double)special[i] / 3, (long double)special[i] * 7);
+        snprintf(text, sizeof text, "%.17g %.3f %La %.25Le", special[i], special[i],
+                 (long double)special[i] / 3, (long double)special[i] * 7);
         sscanf(text, "%lf", &back);
         printf("%s %d\n", text, back == special[i]);
     }

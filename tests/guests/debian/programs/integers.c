@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Integer arithmetic of all widths, sorting, strings, bit operations, indirect calls and tables: one hash a topic.
+// Integer arithmetic of all widths, sorting, strings, bit operations, indirect calls and tables:
+// one hash a topic.
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -32,12 +33,14 @@ static void report(const char *topic)
 static void divide(void)
 {
     for (int i = 0; i < 20000; i++) {
-        uint64_t a = (uint64_t)next() << 32 | next(), b = ((uint64_t)next() << 32 | next()) >> (next() & 63);
+        uint64_t a = (uint64_t)next() << 32 | next(),
+                 b = ((uint64_t)next() << 32 | next()) >> (next() & 63);
         int64_t c = (int64_t)a, d = (int64_t)b >> (next() & 31);
         if (!b || !d || (d == -1 && c == INT64_MIN))
             continue;
         add(a / b), add(a % b), add((uint64_t)(c / d)), add((uint64_t)(c % d));
-        add((uint32_t)a / ((uint32_t)b | 1)), add((uint16_t)a % ((uint16_t)b | 1)), add((uint8_t)a / ((uint8_t)b | 1));
+        add((uint32_t)a / ((uint32_t)b | 1)), add((uint16_t)a % ((uint16_t)b | 1)),
+            add((uint8_t)a / ((uint8_t)b | 1));
         add(a * b), add((uint64_t)((int64_t)(int32_t)a * (int32_t)b));
     }
     report("divide");
@@ -50,8 +53,10 @@ static void shift(void)
         unsigned n = next() & 63;
         add(a << n), add(a >> n), add((uint64_t)((int64_t)a >> n)), add(a << n | a >> (-n & 63));
         uint32_t b = (uint32_t)a;
-        add(b << (n & 31) | b >> (-n & 31)), add((uint16_t)(b << (n & 15) | (uint16_t)b >> (-n & 15)));
-        add((unsigned)__builtin_popcount(b)), add((unsigned)__builtin_clz(b | 1)), add((unsigned)__builtin_ctzll(a | 1ull << 63));
+        add(b << (n & 31) | b >> (-n & 31)),
+            add((uint16_t)(b << (n & 15) | (uint16_t)b >> (-n & 15)));
+        add((unsigned)__builtin_popcount(b)), add((unsigned)__builtin_clz(b | 1)),
+            add((unsigned)__builtin_ctzll(a | 1ull << 63));
         add(__builtin_bswap32(b)), add(__builtin_bswap64(a));
         int sum;
         add((unsigned)__builtin_add_overflow((int)a, (int)(a >> 32), &sum)), add((unsigned)sum);
@@ -94,14 +99,16 @@ static void strings(void)
         memcpy(copy, text, length + 1);
         memmove(copy + next() % 5, copy + next() % 5, length > 10 ? length - 10 : 0);
         copy[length] = 0;
-        add(strlen(copy)), add((unsigned)(strcmp(text, copy) > 0)), add((unsigned)(memcmp(text, copy, length) < 0));
+        add(strlen(copy)), add((unsigned)(strcmp(text, copy) > 0)),
+            add((unsigned)(memcmp(text, copy, length) < 0));
         char *found = strchr(text, 'q');
-        add(found ? (uint64_t)(found - text) : 999), add(strspn(text, "abcdefghijkl ")), add(strcspn(text, "xyz"));
+        add(found ? (uint64_t)(found - text) : 999), add(strspn(text, "abcdefghijkl ")),
+            add(strcspn(text, "xyz"));
         found = strstr(text, "ab");
         add(found ? (uint64_t)(found - text) : 999);
         char number[64];
-        snprintf(number, sizeof number, "%d %#x %o %lld %-8u|%+.3e", (int)next(), next(), next(), (long long)next() * next(), next() & 0xff,
-                 (double)next() / 7);
+        snprintf(number, sizeof number, "%d %#x %o %lld %-8u|%+.3e", (int)next(), next(), next(),
+                 (long long)next() * next(), next() & 0xff, (double)next() / 7);
         for (char *at = number; *at; at++)
             add((unsigned char)toupper((unsigned char)*at));
         add(strtoul(number, NULL, 10)), add((uint64_t)strtoll(number, &found, 0));
@@ -119,16 +126,19 @@ static void bits(void)
 {
     struct fields s = {0};
     for (int i = 0; i < 20000; i++) {
-        s.a += next(), s.b ^= next(), s.c -= s.b, s.d += s.a, s.e = (int)(next() >> 7) - (1 << 24), s.f = s.f * 5 + s.c;
+        s.a += next(), s.b ^= next(), s.c -= s.b, s.d += s.a;
+        s.e = (int)(next() >> 7) - (1 << 24), s.f = s.f * 5 + s.c;
         add(s.a + s.b + s.c), add((uint64_t)(int64_t)(s.d * s.e)), add(s.f);
     }
     report("bits");
 }
 
+// clang-format off
 static uint32_t op_add(uint32_t a, uint32_t b) { return a + b; }
 static uint32_t op_sub(uint32_t a, uint32_t b) { return a - b; }
 static uint32_t op_xor(uint32_t a, uint32_t b) { return a ^ b; }
 static uint32_t op_mul(uint32_t a, uint32_t b) { return a * b; }
+// clang-format on
 
 static void calls(void)
 {
@@ -137,12 +147,23 @@ static void calls(void)
     for (int i = 0; i < 200000; i++) {
         value = table[next() & 3](value, next());
         switch (value % 11) {
-        case 0: value += 3; break;
-        case 1: value ^= 0x55; break;
-        case 4: value = ~value; break;
-        case 7: value <<= 1; break;
-        case 9: value = -value; break;
-        default: break;
+        case 0:
+            value += 3;
+            break;
+        case 1:
+            value ^= 0x55;
+            break;
+        case 4:
+            value = ~value;
+            break;
+        case 7:
+            value <<= 1;
+            break;
+        case 9:
+            value = -value;
+            break;
+        default:
+            break;
         }
     }
     add(value);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Processes, signals with their machine contexts, threads, mappings, self-modifying code, non-local jumps.
+// Processes, signals with their machine contexts, threads, mappings, self-modifying code, non-local
+// jumps.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -43,6 +44,7 @@ static void fault(const char *name, void (*cause)(void))
 
 static volatile int zero;
 static volatile int *volatile low = (volatile int *)16;
+// clang-format off
 static void by_zero(void) { zero = 5 / zero; }
 static void null_read(void) { zero = *low; }
 static void null_write(void) { low[1000] = 1; }
@@ -53,6 +55,7 @@ static void halt(void) { __asm__ volatile("hlt"); }
 static void port(void) { __asm__ volatile("inb $0x80, %%al" : : : "eax"); }
 static void breakpoint(void) { __asm__ volatile("int3"); }
 static void segment(void) { __asm__ volatile("movw %0, %%es" : : "r"((short)0x1234)); }
+// clang-format on
 static void x87_zero(void)
 {
     unsigned short word = 0x037b;
@@ -83,9 +86,12 @@ static void faults(void)
     static const int numbers[] = {SIGFPE, SIGSEGV, SIGILL, SIGTRAP, SIGBUS};
     for (int i = 0; i < 5; i++)
         sigaction(numbers[i], &action, NULL);
-    fault("divide", by_zero), fault("null read", null_read), fault("null write", null_write), fault("text write", text_write);
-    fault("ud2", invalid), fault("cli", privileged), fault("hlt", halt), fault("in", port), fault("int3", breakpoint);
-    fault("segment", segment), fault("x87", x87_zero), fault("sse", sse_invalid), fault("movaps", misaligned);
+    fault("divide", by_zero), fault("null read", null_read), fault("null write", null_write),
+        fault("text write", text_write);
+    fault("ud2", invalid), fault("cli", privileged), fault("hlt", halt), fault("in", port),
+        fault("int3", breakpoint);
+    fault("segment", segment), fault("x87", x87_zero), fault("sse", sse_invalid),
+        fault("movaps", misaligned);
     fault("unmapped code", execute_data);
     unsigned csr = 0x1f80;
     __asm__ volatile("fninit\n\tldmxcsr %0" : : "m"(csr));
@@ -147,13 +153,18 @@ static void processes(void)
             exit(4);
         waitpid(pid, &status, 0);
         close(ends[0]), close(ends[1]);
-        sum += value + (unsigned)(WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status));
+        sum +=
+            value + (unsigned)(WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status));
     }
     printf("processes %u\n", sum);
 }
 
 static volatile int ticks;
-static void tick(int number) { (void)number; ticks++; }
+static void tick(int number)
+{
+    (void)number;
+    ticks++;
+}
 
 static void signals(void)
 {
@@ -173,7 +184,8 @@ static void mappings(void)
 {
     unsigned sum = 0;
     for (int i = 0; i < 50; i++) {
-        unsigned char *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        unsigned char *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE | PROT_EXEC,
+                                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         // mov eax, imm32; ret across a page boundary; then changed in place.
         unsigned char *code = page + 4094;
         for (int k = 0; k < 40; k++) {
