@@ -15,12 +15,13 @@ struct machine {
     struct cpu *cpu;
     struct executor *ex;
     uint8_t *ram;
+    uint64_t number; // of the program
     uint64_t device; // all accesses so far
     uint32_t dma;    // where the next transfer goes
 };
 
-// What a device answers depends on all accesses before, so that none may be left out, added or
-// moved.
+// All accesses are kept as a hash, so that none may be left out, added or moved; that is also what
+// a port answers.
 static uint32_t device_access(struct machine *m, unsigned kind, uint32_t offset, uint32_t value,
                               unsigned size)
 {
@@ -31,9 +32,21 @@ static uint32_t device_access(struct machine *m, unsigned kind, uint32_t offset,
     return (uint32_t)(m->device >> 20) & mask;
 }
 
+// Registers in memory keep their values: a program may run them as code, and whoever looks at its
+// instructions one by one has to see the same ones.
+static uint8_t mmio_peek(const void *self, uint32_t offset)
+{
+    const struct machine *m = self;
+    return (uint8_t)((m->number + offset) * UINT64_C(0xd6e8feb86659fd93) >> 56);
+}
+
 static uint32_t mmio_read(void *self, uint32_t offset, unsigned size)
 {
-    return device_access(self, 1, offset, 0, size);
+    uint32_t value = 0;
+    device_access(self, 1, offset, 0, size);
+    for (unsigned i = 0; i < size; i++)
+        value |= (uint32_t)mmio_peek(self, offset + i) << 8 * i;
+    return value;
 }
 
 // Frames of exceptions that are pushed to it hold flags that nobody was going to read.
@@ -78,7 +91,8 @@ static void fail_with(const char *what)
 struct machine *machine_create(bool counting, size_t cache, bool tight)
 {
     static const struct port_ops port_ops = {port_read, port_write, .max_size = 4};
-    static const struct mmio_ops mmio_ops = {mmio_read, mmio_write, .max_size = 4};
+    static const struct mmio_ops mmio_ops = {mmio_read, mmio_write, .peek = mmio_peek,
+                                             .max_size = 4};
     struct machine *m = xcalloc(1, sizeof *m);
     struct error err;
     log_init(&m->log);
@@ -175,6 +189,7 @@ void machine_load(struct machine *m, const struct program *p, const struct image
     executor_set_threshold(m->ex, p->threshold);
     executor_set_window(m->ex, p->window ? WINDOW_ALWAYS : WINDOW_OFF);
     memcpy(m->ram, image->ram, sizeof image->ram);
+    m->number = p->number;
     m->device = p->number;
     m->cpu->instructions = 0;
     m->dma = 0;
@@ -328,13 +343,13 @@ static bool walk_to(struct machine *m, uint64_t target, struct coverage *coverag
 }
 
 bool machine_walk(struct machine *m, const struct program *p, const struct image *image,
-                  struct coverage *coverage, unsigned *left)
+                  unsigned rounds, struct coverage *coverage, unsigned *left)
 {
     struct cpu *cpu = m->cpu;
     bool open = false;
     unsigned tainted = 0;
     machine_load(m, p, image);
-    for (unsigned round = 0; round < p->rounds; round++) {
+    for (unsigned round = 0; round < rounds; round++) {
         start_round(m, p, image);
         uint64_t start = cpu->instructions;
         tainted = 0;

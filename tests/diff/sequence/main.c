@@ -107,7 +107,8 @@ static void work(struct worker *w, const struct options *o, unsigned job)
         w->failed = rig_try(&rig, &p, &what) == VERDICT_DIFFERENT;
         if (!w->failed && n % WALK_EVERY == job % WALK_EVERY) {
             unsigned left;
-            machine_walk(rig.machines[p.counting][0], &p, &rig.image, &w->coverage, &left);
+            machine_walk(rig.machines[p.counting][0], &p, &rig.image, p.rounds, &w->coverage,
+                         &left);
         }
         w->programs = rig.programs;
         w->instructions = rig.instructions;

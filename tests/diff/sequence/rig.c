@@ -35,13 +35,14 @@ static bool ends(struct rig *rig, const struct program *p)
     return true;
 }
 
-// A difference that the manual allows: flags it leaves undefined.
+// A difference that the manual allows: flags it leaves undefined. It was there after that many
+// rounds.
 static enum verdict judge(struct rig *rig, struct machine *a, struct machine *b,
-                          const struct program *p, const char *what)
+                          const struct program *p, unsigned rounds, const char *what)
 {
     unsigned left;
     unsigned flags = cpu_get_eflags(machine_cpu(a)) ^ cpu_get_eflags(machine_cpu(b));
-    if (machine_walk(a, p, &rig->image, rig->coverage, &left) ||
+    if (machine_walk(a, p, &rig->image, rounds, rig->coverage, &left) ||
         (strcmp(what, "flags") == 0 && (flags & ~left) == 0)) {
         rig->open++;
         return VERDICT_OPEN;
@@ -60,13 +61,14 @@ static struct machine *interpreting(struct rig *rig, const struct program *p)
     return rig->machines[p->counting][which];
 }
 
-static const char *run_both(struct rig *rig, const struct program *p)
+// Stops at the first difference; *rounds: how many were run.
+static const char *run_both(struct rig *rig, const struct program *p, unsigned *rounds)
 {
     struct machine *a = interpreting(rig, p), *b = translating(rig, p);
     const char *what = NULL;
     machine_load(a, p, &rig->image);
     machine_load(b, p, &rig->image);
-    for (unsigned round = 0; round < p->rounds && !what; round++) {
+    for (*rounds = 0; *rounds < p->rounds && !what; ++*rounds) {
         machine_run(a, p, &rig->image);
         machine_run(b, p, &rig->image);
         what = machine_difference(a, b, p);
@@ -84,7 +86,8 @@ enum verdict rig_try(struct rig *rig, struct program *p, const char **what)
     }
     struct machine *a = interpreting(rig, p), *b = translating(rig, p);
     uint64_t translated = machine_translated(b);
-    *what = run_both(rig, p);
+    unsigned rounds;
+    *what = run_both(rig, p, &rounds);
     if (*what && rig->explain) {
         printf("program 0x%llx: different %s\n", (unsigned long long)p->number, *what);
         machine_describe(a, b, stdout);
@@ -92,7 +95,7 @@ enum verdict rig_try(struct rig *rig, struct program *p, const char **what)
     }
     rig->instructions += machine_cpu(a)->instructions;
     rig->translated += machine_translated(b) - translated;
-    return *what ? judge(rig, a, b, p, *what) : VERDICT_SAME;
+    return *what ? judge(rig, a, b, p, rounds, *what) : VERDICT_SAME;
 }
 
 static void print_item(const struct image *image, const struct program *p, unsigned index,
@@ -158,6 +161,7 @@ void rig_report(struct rig *rig, struct program *p, FILE *out)
                                       : "different ",
             what ? what : "", verdict == VERDICT_OPEN ? " differ" : "");
     // Judging has run the interpreter again.
-    if (run_both(rig, p))
+    unsigned rounds;
+    if (run_both(rig, p, &rounds))
         machine_describe(interpreting(rig, p), translating(rig, p), out);
 }

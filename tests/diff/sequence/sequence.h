@@ -133,10 +133,10 @@ uint8_t *machine_ram(struct machine *m);
 uint64_t machine_device_hash(const struct machine *m);
 uint64_t machine_translated(const struct machine *m);
 
-// Looks at each instruction of a program; true: it depends on flags that the manual leaves
-// undefined, or keeps the x87 pointers. left: flags that are undefined at its end.
+// Looks at each instruction of the first rounds of a program; true: it depends on flags that the
+// manual leaves undefined, or keeps the x87 pointers. left: flags that are undefined at their end.
 bool machine_walk(struct machine *m, const struct program *p, const struct image *image,
-                  struct coverage *coverage, unsigned *left);
+                  unsigned rounds, struct coverage *coverage, unsigned *left);
 
 // What differs, or NULL.
 const char *machine_difference(struct machine *a, struct machine *b, const struct program *p);
