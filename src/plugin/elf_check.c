@@ -121,9 +121,10 @@ static bool parts_are_sane(const struct image *image)
     return true;
 }
 
+// Each byte of the file is mapped once: where its headers and tables are, nothing else may be.
 static bool segments_are_sane(struct image *image)
 {
-    uint64_t last = 0;
+    uint64_t last = 0, last_byte = 0;
     bool any = false;
     for (unsigned i = 0; i < image->count; i++) {
         const Elf64_Phdr *s = &image->segments[i];
@@ -132,10 +133,13 @@ static bool segments_are_sane(struct image *image)
         if (s->p_type != PT_LOAD)
             continue;
         if (s->p_memsz < s->p_filesz || s->p_vaddr > MAX_IMAGE || s->p_memsz > MAX_IMAGE ||
-            s->p_vaddr < last || (s->p_vaddr ^ s->p_offset) % 4096 != 0 || s->p_align % 4096 != 0)
+            s->p_vaddr < last || (s->p_filesz > 0 && s->p_offset < last_byte) ||
+            (s->p_vaddr ^ s->p_offset) % 4096 != 0 || s->p_align % 4096 != 0)
             return false;
         any = true;
         last = s->p_vaddr + s->p_memsz;
+        if (s->p_filesz > 0)
+            last_byte = s->p_offset + s->p_filesz;
     }
     image->end = last;
     return any && program_headers_are_sane(image) && parts_are_sane(image);

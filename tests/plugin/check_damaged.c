@@ -114,6 +114,11 @@ static void test_misplaced_tables(void **state)
     find_header(data, PT_NOTE)->p_vaddr -= UINT64_C(1) << 40;
     find_header(data, PT_GNU_RELRO)->p_vaddr -= UINT64_C(1) << 32; // that would become read-only
     refuse_format(m, path, data, size);
+    find_header(data, PT_GNU_RELRO)->p_vaddr += UINT64_C(1) << 32;
+    Elf64_Phdr *third = find_header(data, PT_LOAD) + 2; // the constants: maps the headers again
+    assert_int_equal(third->p_type, PT_LOAD);
+    third->p_offset = 0;
+    refuse_format(m, path, data, size);
     unlink(path);
     free(data);
     small_destroy(m);
