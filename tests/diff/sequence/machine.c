@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A machine that runs programs: CPU, memory, one device with ports and registers in memory, and an
 // executor.
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "sequence.h"
@@ -18,6 +19,9 @@ struct machine {
     uint64_t number; // of the program
     uint64_t device; // all accesses so far
     uint32_t dma;    // where the next transfer goes
+    atomic_bool late;
+    bool abandoned;
+    uint64_t seen; // instructions, when it was late
 };
 
 // All accesses are kept as a hash, so that none may be left out, added or moved; that is also what
@@ -193,15 +197,39 @@ void machine_load(struct machine *m, const struct program *p, const struct image
     m->device = p->number;
     m->cpu->instructions = 0;
     m->dma = 0;
+    m->abandoned = false;
+    m->seen = UINT64_MAX;
+    atomic_store(&m->late, false);
     if (p->patch.item != NO_ITEM && !p->items[p->patch.item].dropped)
         m->dma = FRAME_CODE * PAGE_SIZE + image->at[p->patch.item] + p->patch.at;
 }
 
+void machine_hurry(struct machine *m)
+{
+    atomic_store(&m->late, true);
+    cpu_kick(m->cpu);
+}
+
+bool machine_abandoned(const struct machine *m)
+{
+    return m->abandoned;
+}
+
+// A repeated instruction may go on for minutes where it meets no page that is absent; nothing else
+// leaves the count of instructions where it is.
+static bool is_running(struct machine *m, uint64_t target)
+{
+    if (atomic_exchange(&m->late, false)) {
+        m->abandoned = m->seen == m->cpu->instructions;
+        m->seen = m->cpu->instructions;
+    }
+    return !m->abandoned && m->cpu->activity == CPU_RUNNING && m->cpu->instructions < target;
+}
+
 static void run_to(struct machine *m, uint64_t target)
 {
-    struct cpu *cpu = m->cpu;
-    while (cpu->activity == CPU_RUNNING && cpu->instructions < target) {
-        atomic_store(&cpu->kicked, 0);
+    while (is_running(m, target)) {
+        atomic_store(&m->cpu->kicked, 0);
         executor_run(m->ex, target);
     }
 }
@@ -280,15 +308,36 @@ static bool step_flags(const struct cpu *cpu, const struct insn *insn, unsigned 
     return open;
 }
 
-// An image of the FPU that is not one of those whose pointers the program clears: it runs data as
-// code.
-static bool stores_pointers(const struct insn *insn)
+// Does the code behind an image of the FPU clear its pointers, as the generator made it?
+static bool clears_pointers(struct machine *m, uint32_t linear, bool fxsave)
 {
-    if (insn->row != OPCODE_X87_FNSTENV && insn->row != OPCODE_X87_FNSAVE &&
-        insn->row != OPCODE_SSE_FXSAVE)
+    static const uint8_t mov_word[] = {0x66, 0xc7, 0x05};
+    const uint32_t image = SCRATCH_IMAGE + (fxsave ? 0x200 : 0);
+    uint8_t code[9 + 4 * 7], *at = code;
+    if (mmu_debug_read(&m->cpu->mmu, linear, code, sizeof code) < sizeof code)
+        return false;
+    if (fxsave) {
+        if (memcmp(at, mov_word, 3) != 0 || load_le32(at + 3) != image + 6 || load_le16(at + 7))
+            return false;
+        at += 9;
+    }
+    for (unsigned i = 0; i < 4; i++, at += 7) // and dword [image + n], 0
+        if (at[0] != 0x83 || at[1] != 0x25 || at[6] != 0 ||
+            load_le32(at + 2) != image + (fxsave ? 8 : 12) + 4 * i)
+            return false;
+    return true;
+}
+
+// An image of the FPU that is not one of those whose pointers the program clears: it runs data as
+// code, or has changed its code.
+static bool stores_pointers(struct machine *m, uint32_t linear, const struct insn *insn)
+{
+    bool fxsave = insn->row == OPCODE_SSE_FXSAVE;
+    if (insn->row != OPCODE_X87_FNSTENV && insn->row != OPCODE_X87_FNSAVE && !fxsave)
         return false;
     return insn->base != INSN_NO_REG || insn->index != INSN_NO_REG ||
-           (insn->disp != SCRATCH_IMAGE && insn->disp != SCRATCH_IMAGE + 0x200);
+           insn->disp != SCRATCH_IMAGE + (fxsave ? 0x200 : 0) ||
+           !clears_pointers(m, linear + insn->length, fxsave);
 }
 
 // The code ahead, as far as a block may reach.
@@ -318,7 +367,7 @@ static bool walk_to(struct machine *m, uint64_t target, struct coverage *coverag
 {
     struct cpu *cpu = m->cpu;
     bool open = false;
-    while (cpu->activity == CPU_RUNNING && cpu->instructions < target) {
+    while (is_running(m, target)) {
         uint8_t bytes[INSN_MAX_LENGTH];
         struct insn insn;
         struct decode_mode mode = {.code32 = cpu_code32(cpu), .features = cpu->features};
@@ -326,7 +375,7 @@ static bool walk_to(struct machine *m, uint64_t target, struct coverage *coverag
         size_t got = mmu_debug_read(&cpu->mmu, linear, bytes, sizeof bytes);
         if (insn_decode(&mode, bytes, got, &insn) == DECODE_OK) {
             coverage->executed[insn.row][insn.is_memory]++;
-            open |= step_flags(cpu, &insn, tainted) | stores_pointers(&insn);
+            open |= step_flags(cpu, &insn, tainted) | stores_pointers(m, linear, &insn);
         }
         uint64_t before = cpu->instructions;
         struct ahead ahead;

@@ -27,6 +27,7 @@
 #define MAX_JOBS         16u
 #define WALK_EVERY       16u // programs of which each instruction is looked at
 #define KICK_NANOSECONDS 100000
+#define HURRY_SECONDS    2  // CPU seconds; a repeated instruction that takes longer is abandoned
 #define HANG_SECONDS     60 // CPU seconds without a program finished
 
 // What a worker tells its parent.
@@ -34,7 +35,7 @@ struct worker {
     uint64_t number, n; // the program that is running, and which of the seed's it is
     bool failed;
     volatile bool stop; // its parent asks for it
-    uint64_t programs, instructions, open, endless, translated;
+    uint64_t programs, instructions, open, endless, abandoned, translated;
     double seconds;
     struct coverage coverage;
 };
@@ -70,6 +71,33 @@ static void *kick(void *self)
     return NULL;
 }
 
+static void hurry(int signal, siginfo_t *info, void *context)
+{
+    rig_hurry(info->si_value.sival_ptr);
+}
+
+static timer_t create_hurry_timer(struct rig *rig)
+{
+    struct sigaction action = {.sa_sigaction = hurry, .sa_flags = SA_SIGINFO | SA_RESTART};
+    struct sigevent event = {
+        .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1, .sigev_value.sival_ptr = rig};
+    timer_t timer;
+    if (sigaction(SIGUSR1, &action, NULL) != 0 ||
+        timer_create(CLOCK_PROCESS_CPUTIME_ID, &event, &timer) != 0)
+        _exit(3);
+    return timer;
+}
+
+// From now on, in CPU time: the kernel's limits count by ticks, which may be a minute ahead in an
+// hour.
+static void arm_timers(timer_t hurry_timer)
+{
+    const struct itimerval hang = {.it_value.tv_sec = HANG_SECONDS};
+    const struct itimerspec late = {{HURRY_SECONDS, 0}, {HURRY_SECONDS, 0}};
+    setitimer(ITIMER_PROF, &hang, NULL);
+    timer_settime(hurry_timer, 0, &late, NULL);
+}
+
 // A repeated store over its own instruction depends on where it is interrupted.
 static void protect_code(struct program *p)
 {
@@ -87,14 +115,13 @@ static void work(struct worker *w, const struct options *o, unsigned job)
     struct rlimit none = {0, 0};
     setrlimit(RLIMIT_CORE, &none);
     rig_create(&rig);
+    timer_t timer = create_hurry_timer(&rig);
     pthread_t thread;
     if (o->kicks && pthread_create(&thread, NULL, kick, &rig) != 0)
         _exit(3);
     for (uint64_t n = o->first + job; !o->programs || n < o->first + o->programs; n += o->jobs) {
-        // From now on: the kernel's limits count by ticks, which may be a minute ahead in an hour.
-        const struct itimerval limit = {.it_value.tv_sec = HANG_SECONDS};
         if (n / o->jobs % 64 == 0)
-            setitimer(ITIMER_PROF, &limit, NULL);
+            arm_timers(timer);
         if (w->stop || (!o->programs && cpu_seconds() >= o->seconds))
             break;
         const char *what;
@@ -114,6 +141,7 @@ static void work(struct worker *w, const struct options *o, unsigned job)
         w->instructions = rig.instructions;
         w->open = rig.open;
         w->endless = rig.endless;
+        w->abandoned = rig.abandoned;
         w->translated = rig.translated;
         w->seconds = cpu_seconds();
         if (w->failed)
@@ -139,6 +167,7 @@ static void show(const struct options *o, uint64_t number)
     if (child == 0) {
         struct rig rig = {.coverage = xcalloc(1, sizeof *rig.coverage)};
         rig_create(&rig);
+        arm_timers(create_hurry_timer(&rig));
         rig_report(&rig, p, stdout);
         fflush(NULL);
         _exit(0);
@@ -146,7 +175,9 @@ static void show(const struct options *o, uint64_t number)
     int status = 0;
     if (child > 0)
         waitpid(child, &status, 0);
-    if (WIFSIGNALED(status))
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGPROF)
+        printf("the translated program does not end\n");
+    else if (WIFSIGNALED(status))
         printf("the translated program ends with signal %d\n", WTERMSIG(status));
     printf("reproduce: tests/diff/sequence/run.sh --program 0x%" PRIx64 "\n", number);
     free(p);
@@ -183,15 +214,17 @@ static int summary(struct worker *const *workers, const struct options *o)
         sum.instructions += workers[j]->instructions;
         sum.open += workers[j]->open;
         sum.endless += workers[j]->endless;
+        sum.abandoned += workers[j]->abandoned;
         sum.translated += workers[j]->translated;
         sum.seconds += workers[j]->seconds;
     }
     unsigned missing = missing_rows(workers, o->jobs, o->all_rows);
     printf("seed %" PRIu64 ": %" PRIu64 " programs, %" PRIu64 " instructions, %" PRIu64
            " translated blocks, %.0f CPU seconds; %" PRIu64 " ran to their limit, %" PRIu64
-           " depended on undefined flags; rows %u of %u\n",
+           " depended on undefined flags, %" PRIu64
+           " repeated an instruction for too long; rows %u of %u\n",
            o->seed, sum.programs, sum.instructions, sum.translated, sum.seconds, sum.endless,
-           sum.open, OPCODE_COUNT - 1 - missing, OPCODE_COUNT - 1);
+           sum.open, sum.abandoned, OPCODE_COUNT - 1 - missing, OPCODE_COUNT - 1);
     if (sum.translated < sum.programs / 2) {
         printf("too little was translated\n");
         return 1;

@@ -24,6 +24,12 @@ void rig_destroy(struct rig *rig)
             machine_destroy(rig->machines[counting][i]);
 }
 
+void rig_hurry(struct rig *rig)
+{
+    for (unsigned i = 0; i < 2 * MACHINES; i++)
+        machine_hurry(rig->machines[i / MACHINES][i % MACHINES]);
+}
+
 // A program that does not end is run by its count of instructions.
 static bool ends(struct rig *rig, const struct program *p)
 {
@@ -70,6 +76,8 @@ static const char *run_both(struct rig *rig, const struct program *p, unsigned *
     machine_load(b, p, &rig->image);
     for (*rounds = 0; *rounds < p->rounds && !what; ++*rounds) {
         machine_run(a, p, &rig->image);
+        if (machine_abandoned(a))
+            break;
         machine_run(b, p, &rig->image);
         what = machine_difference(a, b, p);
     }
@@ -93,6 +101,7 @@ enum verdict rig_try(struct rig *rig, struct program *p, const char **what)
         machine_describe(a, b, stdout);
         fflush(stdout);
     }
+    rig->abandoned += machine_abandoned(a);
     rig->instructions += machine_cpu(a)->instructions;
     rig->translated += machine_translated(b) - translated;
     return *what ? judge(rig, a, b, p, rounds, *what) : VERDICT_SAME;

@@ -128,6 +128,9 @@ void machine_destroy(struct machine *m);
 void machine_load(struct machine *m, const struct program *p, const struct image *image);
 // Runs it once from its start. False: it did not end within LIMIT (where that can be told).
 bool machine_run(struct machine *m, const struct program *p, const struct image *image);
+// It takes too long, says a signal handler: a repeated string instruction is abandoned.
+void machine_hurry(struct machine *m);
+bool machine_abandoned(const struct machine *m);
 struct cpu *machine_cpu(struct machine *m);
 uint8_t *machine_ram(struct machine *m);
 uint64_t machine_device_hash(const struct machine *m);
@@ -157,11 +160,12 @@ struct rig {
     struct image image;
     struct coverage *coverage;
     bool explain; // prints a difference where it is seen: it may not come again
-    uint64_t programs, instructions, open, endless, translated;
+    uint64_t programs, instructions, open, endless, abandoned, translated;
 };
 enum verdict { VERDICT_SAME, VERDICT_DIFFERENT, VERDICT_OPEN };
 void rig_create(struct rig *rig);
 void rig_destroy(struct rig *rig);
+void rig_hurry(struct rig *rig);
 enum verdict rig_try(struct rig *rig, struct program *p, const char **what);
 // Runs a failing program again and prints everything about it.
 void rig_report(struct rig *rig, struct program *p, FILE *out);
