@@ -32,7 +32,7 @@ static bool ended_early(const struct cpu *cpu)
 // Does a difference at ram[at] lie in arithmetic flags of an EFLAGS image?
 static bool is_flags_image(const uint8_t *a, const uint8_t *b, uint32_t at)
 {
-    for (uint32_t from = at > 3 ? at - 1 : at; from <= at; from++) {
+    for (uint32_t from = at > 0 ? at - 1 : at; from <= at; from++) {
         uint32_t x = load_le32(a + from), y = load_le32(b + from);
         if (((x ^ y) & ~FLAGS_ARITH) == 0 && (x & 0xffc0802au) == 2)
             return true;
