@@ -41,6 +41,14 @@ static bool ends(struct rig *rig, const struct program *p)
     return true;
 }
 
+// What is left of the handlers may read flags of before the fault, which translated code need not
+// keep.
+static bool kernel_changed(const struct rig *rig, struct machine *m)
+{
+    const size_t at = FRAME_KERNEL * PAGE_SIZE;
+    return memcmp(machine_ram(m) + at, rig->image.ram + at, PAGE_SIZE) != 0;
+}
+
 // A difference that the manual allows: flags it leaves undefined. It was there after that many
 // rounds.
 static enum verdict judge(struct rig *rig, struct machine *a, struct machine *b,
@@ -48,7 +56,7 @@ static enum verdict judge(struct rig *rig, struct machine *a, struct machine *b,
 {
     unsigned left;
     unsigned flags = cpu_get_eflags(machine_cpu(a)) ^ cpu_get_eflags(machine_cpu(b));
-    if (machine_walk(a, p, &rig->image, rounds, rig->coverage, &left) ||
+    if (machine_walk(a, p, &rig->image, rounds, rig->coverage, &left) || kernel_changed(rig, a) ||
         (strcmp(what, "flags") == 0 && (flags & ~left) == 0)) {
         rig->open++;
         return VERDICT_OPEN;
